@@ -1,0 +1,157 @@
+"""Data in files of the workspace: one file (`file`), or several below a folder (`fileset`)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gatewright.domain.errors import DataError, DigestChanged, Place, Problem, UnusableInput, WorldFailed
+from gatewright.domain.lineage import DataFile, DataVersion
+from gatewright.effects.files import digest_file, list_files, safe_join
+from gatewright.effects.tables import FORMATS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Files have no options."""
+
+
+class Rooted(Protocol):
+    """All that files need to know of a workspace."""
+
+    @property
+    def root(self) -> Path:
+        """The folder below which every uri lies."""
+
+
+class FileSource:
+    """Port `DataSource` on the workspace's own files; a uri is a path below the workspace."""
+
+    def __init__(self, options: Options, context: Rooted) -> None:
+        self._root = context.root
+
+    def current(self, uri: str) -> tuple[DataFile, ...]:
+        """The data file at `uri`, or all data files below it (dot files left out), digested as they are now."""
+        place = self._place(uri)
+        if not place.exists():
+            raise _unusable(uri, "there is nothing at this path")
+        if place.is_file():
+            names: Iterable[str] | None = None
+            found = [place.name]
+        else:
+            below = (path.relative_to(place) for path in place.rglob("*") if path.is_file())
+            found = [path.as_posix() for path in below if not any(part.startswith(".") for part in path.parts)]
+            names = found = sorted(name for name in found if name.lower().endswith(FORMATS))
+        if not found or not found[0].lower().endswith(FORMATS):
+            raise _unusable(uri, f"there is no data file; their names end in {' or '.join(FORMATS)}")
+        try:
+            return list_files(place, names)
+        except OSError as error:
+            raise _unusable(uri, f"cannot be read: {error.strerror}") from error
+
+    def read(self, version: DataVersion, into: Path) -> Path:
+        """Lay exactly the files of `version` below `into`, as hard links or copies, each proved by size and sha256.
+
+        Files that are there already and right are kept. DigestChanged names the first file that is not as recorded;
+        UnusableInput when `into` holds anything else.
+        """
+        for file in version.files:
+            source = self._source(version, file)
+            target = safe_join(into, file.path)
+            if _difference(target, file) is not None:
+                target.unlink(missing_ok=True)
+                _lay(source, target)
+            if changed := _difference(target, file):
+                target.unlink(missing_ok=True)
+                raise DigestChanged(
+                    f"{source.relative_to(self._root.resolve())} of {version.name} {version.version}",
+                    recorded=f"{file.size:,} bytes sha256:{file.sha256}",
+                    found=changed,
+                    fix="restore the recorded bytes, or add the changed data as a new version: gatewright data add",
+                )
+        _refuse_strangers(into, version)
+        return into / version.files[0].path if len(version.files) == 1 else into
+
+    def _source(self, version: DataVersion, file: DataFile) -> Path:
+        base = self._place(version.uri)
+        if version.kind == "file":
+            base = base.parent
+        source = safe_join(base, file.path).resolve()
+        if not source.is_file():
+            raise DigestChanged(
+                f"{file.path} of {version.name} {version.version}",
+                recorded=f"{file.size:,} bytes at {version.uri}",
+                found="no file",
+                fix="restore the recorded bytes; gatewright data verify lists all that is missing",
+            )
+        return source
+
+    def _place(self, uri: str) -> Path:
+        if "://" in uri:
+            raise UnusableInput(f"{uri!r} is no path", fix="files are named by their path below the workspace")
+        return safe_join(self._root, uri)
+
+
+def _difference(path: Path, file: DataFile) -> str | None:
+    """What is at `path` instead of `file`; None when it is just that."""
+    if path.is_symlink() or not path.is_file():
+        return "no file"
+    size = path.stat().st_size
+    if size != file.size:
+        return f"{size:,} bytes"
+    found = digest_file(path)
+    return None if found == file.sha256 else f"{size:,} bytes sha256:{found}"
+
+
+def _lay(source: Path, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:
+            _copy(source, target)  # another file system, or one without hard links
+    except OSError as error:
+        raise WorldFailed(
+            f"cannot lay {source.name} at {target}: {error.strerror}", fix="free space or mend the rights, then resume"
+        ) from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy so that `target` is whole or absent."""
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(handle)
+    unfinished = Path(name)
+    try:
+        shutil.copyfile(source, unfinished)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _refuse_strangers(into: Path, version: DataVersion) -> None:
+    known = {file.path for file in version.files}
+    below = sorted(path for path in into.rglob("*") if path.is_symlink() or not path.is_dir())
+    for path in below:
+        name = path.relative_to(into).as_posix()
+        if name in known:
+            continue
+        if path.name.startswith(".") and any(path.name.startswith(f".{Path(item).name}.") for item in known):
+            path.unlink()  # an unfinished copy of ours, left by a crash
+            continue
+        raise UnusableInput(
+            f"{into} holds {name}, which is no file of {version.name} {version.version}",
+            fix="remove the folder; it is made again",
+        )
+
+
+def _unusable(uri: str, what: str) -> DataError:
+    return DataError(
+        f"{uri} is not usable data",
+        (Problem(where=Place(file=uri), field="", what=what),),
+        fix="name a .parquet or .csv file, or a folder that holds some",
+    )

@@ -1,0 +1,216 @@
+"""Live evidence from the gateway's access log: errors and slow answers, charged to the arm that was drawn.
+
+A failed try is repeated on the other arm, and the log names only the arm of the last try. The unit of analysis is
+the request as it was drawn, so with more than one try the request is charged, as failed, to the *other* arm, and the
+rescuing arm gets no credit: its extra requests were chosen by the first arm's failure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+from gatewright.adapters.metrics.log_tail import Position, at_end, newest, read_on
+from gatewright.domain.evidence import Block, History, LiveMetric, Look, Observation
+from gatewright.domain.rollout import Rollout
+from gatewright.domain.routing import WHOLE, cluster_name
+from gatewright.ports import ACCESS_LOG, Context
+from gatewright.rules.evidence import interval_s
+from gatewright.stats.sequential import design_effect
+
+_SETTLE_S = 2.5
+_HISTORY_BYTES = 8 << 20
+_FEWEST_FOR_P99 = 300
+_SLOW_WITHOUT_HISTORY_MS = 1000.0
+_CLIENT_LEFT = "DC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The access log has no options of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """How far the log was read.
+
+    Arrival ticks up to `closed` are told already, as far as their lines stand before `high`; a line that comes
+    later opens a block of its own.
+    """
+
+    position: Position
+    closed: int = -1
+    high: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One line of the log; `cluster` answered the last of `attempts` tries. Duration in milliseconds."""
+
+    start_s: float
+    route: str
+    cluster: str
+    attempts: int
+    code: int
+    duration_ms: float
+    user: str | None
+
+    @property
+    def weight(self) -> float:
+        """The canary's weight, in per cent, under which this request was routed; 0 outside a rollout's split."""
+        return 100.0 * int(self.route.rpartition("|")[2] or 0) / WHOLE
+
+    def drawn(self, arms: tuple[str, str]) -> str:
+        """The arm that was drawn for this request: with several tries the one that did not answer the last."""
+        if self.attempts < 2:
+            return self.cluster
+        return arms[1] if self.cluster == arms[0] else arms[0]
+
+    @property
+    def failed(self) -> bool:
+        """A rescued request counts as failed, and so does a server error."""
+        return self.attempts > 1 or self.code >= 500 or self.code == 0
+
+    def slow(self, limit_ms: float) -> bool:
+        """A rescued request counts as slow: its own arm never answered it."""
+        return self.attempts > 1 or self.duration_ms > limit_ms
+
+
+class AccessLog:
+    """Port `MetricSource` on the gateway's own log."""
+
+    def __init__(self, options: object, context: Context) -> None:
+        self._path = context.root / ACCESS_LOG
+        self._clock = context.clock
+
+    def history(self, rollout: Rollout) -> History:
+        """Stable's requests before the rollout, the newest few ten thousand.
+
+        The limit L is the p99 of what it answered at the first try; with fewer than 300 of these it is one second.
+        """
+        stable = cluster_name(rollout.stable or "")
+        mine = [request for request in self._recent() if _was_stable(request, stable)]
+        durations = sorted(request.duration_ms for request in mine if request.attempts == 1)
+        enough = len(durations) >= _FEWEST_FOR_P99
+        limit = durations[int(0.99 * len(durations))] if enough else _SLOW_WITHOUT_HISTORY_MS
+        failed = [request.failed for request in mine]
+        slow = [request.slow(limit) for request in mine]
+        users = [request.user for request in mine]
+        return History(
+            requests=len(mine),
+            errors=sum(failed),
+            slow=sum(slow),
+            slow_after_ms=limit,
+            design_effects={"errors": _design_effect(users, failed), "latency": _design_effect(users, slow)},
+        )
+
+    def observe(self, rollout: Rollout, tick: int) -> Look:
+        """Blocks of (arrival tick × weight), told once the requests that arrived in the tick have ended."""
+        if not rollout.cursor:
+            return Look(cursor=_encode(Cursor(position=at_end(self._path))))
+        cursor = _decode(rollout.cursor)
+        try:
+            position, lines = read_on(self._path, cursor.position)
+        except OSError as error:
+            return Look(cursor=rollout.cursor, error=f"the access log cannot be read: {error.strerror}")
+        tick_s = interval_s(rollout.policy)
+        closing = max(int((self._clock.now().timestamp() - _SETTLE_S) // tick_s) - 1, cursor.closed)
+        told: dict[tuple[int, float], list[Request]] = defaultdict(list)
+        kept, end = None, position.at
+        for line in lines:
+            end = line.end
+            request = _parse(line.text)
+            if request is None or not request.route.startswith(f"{rollout.id}|"):
+                continue
+            arrival = int(request.start_s // tick_s)
+            if arrival > closing:
+                kept = line.at if kept is None else kept
+            elif arrival > cursor.closed or line.at >= cursor.high:
+                told[arrival, request.weight].append(request)
+        going_on = Position(inode=position.inode, base=position.base, at=end if kept is None else kept)
+        return Look(
+            cursor=_encode(Cursor(position=going_on, closed=closing, high=max(end, cursor.high))),
+            observations=tuple(_observations(rollout, told)),
+            requests=sum(map(len, told.values())),
+        )
+
+    def _recent(self) -> Iterator[Request]:
+        for line in newest(self._path, _HISTORY_BYTES):
+            request = _parse(line)
+            if request is not None:
+                yield request
+
+
+def _observations(rollout: Rollout, told: Mapping[tuple[int, float], list[Request]]) -> Iterator[Observation]:
+    canary, stable = cluster_name(rollout.canary), cluster_name(rollout.stable or "")
+    limit = rollout.slow_after_ms if rollout.slow_after_ms is not None else _SLOW_WITHOUT_HISTORY_MS
+    for (arrival, weight), requests in sorted(told.items()):
+        if not weight:
+            continue
+        arms: dict[str, list[Request]] = {canary: [], stable: []}
+        for request in requests:
+            drawn = request.drawn((canary, stable))
+            if drawn in arms:
+                arms[drawn].append(request)
+        metrics: tuple[LiveMetric, ...] = ("errors", "latency")
+        for metric in metrics:
+            bad = {
+                arm: sum(request.failed if metric == "errors" else request.slow(limit) for request in drawn_there)
+                for arm, drawn_there in arms.items()
+            }
+            block = Block(
+                canary_n=len(arms[canary]),
+                canary_bad=bad[canary],
+                stable_n=len(arms[stable]),
+                stable_bad=bad[stable],
+            )
+            yield Observation(metric=metric, weight=weight, tick=arrival, block=block)
+
+
+def _was_stable(request: Request, stable: str) -> bool:
+    """Whether `stable` was drawn, as far as one line can tell without knowing the other arm."""
+    alone = request.weight == 0
+    if request.attempts < 2 or alone:
+        return request.cluster == stable
+    return request.cluster != stable
+
+
+def _design_effect(users: Iterable[str | None], bad: Iterable[bool]) -> float:
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for user, event in zip(users, bad, strict=True):
+        if user is None:
+            return 1.0
+        counts[user][0] += 1
+        counts[user][1] += event
+    return design_effect((n, k) for n, k in counts.values())
+
+
+def _parse(line: bytes) -> Request | None:
+    """A request from its line; None for what no arm was drawn for, and for clients that left before the answer."""
+    try:
+        fields = json.loads(line)
+        if not fields["cluster"] or not fields["attempts"] or _CLIENT_LEFT in fields["flags"].split(","):
+            return None
+        duration = fields["duration_us"]
+        return Request(
+            start_s=int(fields["start_us"]) / 1e6,
+            route=fields["route"],
+            cluster=fields["cluster"],
+            attempts=int(fields["attempts"]),
+            code=int(fields["code"]),
+            duration_ms=duration / 1000 if duration is not None else float(fields["duration_ms"]),
+            user=fields["user"],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _encode(cursor: Cursor) -> str:
+    return json.dumps(asdict(cursor))
+
+
+def _decode(text: str) -> Cursor:
+    fields = json.loads(text)
+    return Cursor(position=Position(**fields["position"]), closed=fields["closed"], high=fields["high"])

@@ -1,0 +1,99 @@
+"""The local registry: content-addressed folders beside the state database."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gatewright.domain.errors import DigestChanged
+from gatewright.domain.lineage import Artifact, ModelVersion
+from gatewright.effects.files import copy_tree_atomic, measure_artifact
+from gatewright.ports import Context, Registration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The local registry has no options."""
+
+
+class LocalRegistry:
+    """Port `Registry` on files and SQLite; everything stays below `.gatewright`."""
+
+    def __init__(self, options: Options, context: Context) -> None:
+        self._context = context
+        self._folder = context.root / ".gatewright" / "registry"
+
+    def register(self, registration: Registration) -> ModelVersion:
+        """Copy the artifact to its digest and number it; the same digest gives the version it already has."""
+        candidate = registration.candidate
+        artifact = candidate.artifact
+        if existing := self.find(candidate.model, artifact.digest):
+            return existing
+        stored = self._store(artifact)
+        with self._context.database.transaction("register") as connection:
+            number = connection.execute(
+                "SELECT coalesce(max(number), 0) + 1 FROM versions WHERE model = ?", (candidate.model,)
+            ).fetchone()[0]
+            connection.execute(
+                "INSERT OR IGNORE INTO versions (model, number, digest, uri, size, data_digest, commit_id, report_digest, "
+                "run, registered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    candidate.model,
+                    number,
+                    stored.digest,
+                    stored.uri,
+                    stored.size,
+                    registration.data_digest,
+                    candidate.commit,
+                    registration.report_digest,
+                    registration.run,
+                    self._context.clock.now().isoformat(),
+                ),
+            )
+        found = self.find(candidate.model, artifact.digest)
+        assert found is not None
+        return found
+
+    def find(self, model: str, digest: str) -> ModelVersion | None:
+        """The version of `model` with this artifact digest."""
+        return self._one("SELECT * FROM versions WHERE model = ? AND digest = ?", model, digest)
+
+    def serving(self, model: str) -> ModelVersion | None:
+        """The version that production serves; None before the first deployment."""
+        return self._one("SELECT versions.* FROM versions JOIN serving USING (model, number) WHERE model = ?", model)
+
+    def mark_serving(self, version: ModelVersion) -> None:
+        """Make `version` the baseline."""
+        with self._context.database.transaction("serving") as connection:
+            connection.execute(
+                "INSERT INTO serving (model, number, since) VALUES (?, ?, ?) ON CONFLICT (model) DO UPDATE SET "
+                "since = iif(number = excluded.number, since, excluded.since), number = excluded.number",
+                (version.model, version.number, self._context.clock.now().isoformat()),
+            )
+
+    def _store(self, artifact: Artifact) -> Artifact:
+        target = self._folder / artifact.digest.removeprefix("sha256:")
+        copy_tree_atomic(Path(artifact.uri), target)
+        stored = measure_artifact(target)
+        if stored.digest != artifact.digest:
+            raise DigestChanged(f"the model in {target}", recorded=artifact.digest, found=stored.digest)
+        return stored
+
+    def _one(self, sql: str, *parameters: str) -> ModelVersion | None:
+        row = self._context.database.row(sql, parameters)
+        return _version(row) if row else None
+
+
+def _version(row: sqlite3.Row) -> ModelVersion:
+    return ModelVersion(
+        model=row["model"],
+        number=row["number"],
+        artifact=Artifact(uri=row["uri"], digest=row["digest"], size=row["size"]),
+        data=row["data_digest"],
+        commit=row["commit_id"],
+        report=row["report_digest"],
+        run=row["run"],
+        registered_at=datetime.fromisoformat(row["registered_at"]),
+    )

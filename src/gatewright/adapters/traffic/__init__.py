@@ -1,0 +1,1 @@
+"""Ways to split live traffic between the arms of a rollout."""

@@ -1,0 +1,129 @@
+"""What Envoy really does: its configuration dumps, read strictly.
+
+The bodies come from the admin interface, asked with the two queries below. Whatever is not of the form that
+`configuration` writes is refused: traffic that somebody else shaped must never be taken for a weight.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gatewright.adapters.traffic.envoy.configuration import METADATA_VERSION, NAME
+from gatewright.domain.errors import UnusableInput, WorldFailed
+from gatewright.domain.routing import Endpoint, RouteTable
+
+ROUTES_QUERY = "/config_dump?resource=dynamic_route_configs"
+CLUSTERS_QUERY = "/config_dump?resource=dynamic_active_clusters"
+
+
+def parse_config_dump(body: bytes) -> RouteTable | None:
+    """Read the route table in force; None when it routes nothing, WorldFailed when it is not one of ours."""
+    configs = _configs(body)
+    if not configs:
+        return None
+    config = _only(configs, "route configurations")
+    version = _text(config, "version_info")
+    resource = _mapping(config, "route_config")
+    if _text(resource, "name") != NAME:
+        raise _foreign(f"its route configuration is called {resource['name']!r}")
+    if not resource.get("virtual_hosts"):
+        return None
+    host = _only(_list(resource, "virtual_hosts"), "virtual hosts")
+    route = _only(_list(host, "routes"), "routes")
+    if host.get("domains") != ["*"] or route.get("match") != {"prefix": "/"}:
+        raise _foreign("its route does not take all requests")
+    written = _mapping(_mapping(_mapping(route, "metadata"), "filter_metadata"), NAME)
+    if _text(written, METADATA_VERSION) != version:
+        raise _foreign(f"the table in force is {written[METADATA_VERSION]!r}, its file {version!r}")
+    return _table(version, _text(route, "name"), _mapping(route, "route"))
+
+
+def parse_clusters(body: bytes) -> dict[str, Endpoint]:
+    """Read the endpoint of each cluster in force, by cluster name; WorldFailed when one is not ours."""
+    found: dict[str, Endpoint] = {}
+    for config in _configs(body):
+        cluster = _mapping(config, "cluster")
+        group = _only(_list(_mapping(cluster, "load_assignment"), "endpoints"), "groups of endpoints")
+        member = _only(_list(group, "lb_endpoints"), "endpoints")
+        address = _mapping(_mapping(_mapping(member, "endpoint"), "address"), "socket_address")
+        found[_text(cluster, "name")] = Endpoint(host=_text(address, "address"), port=_integer(address, "port_value"))
+    return found
+
+
+def _table(version: str, route_name: str, action: Mapping[str, Any]) -> RouteTable:
+    weighted = _mapping(action, "weighted_clusters")
+    if weighted.get("use_hash_policy") is not True:
+        raise _foreign("its shares are not drawn by user")
+    shares = tuple(
+        (_text(cluster, "name"), _integer(cluster, "weight"))
+        for cluster in map(_as_mapping, _list(weighted, "clusters"))
+    )
+    rollout, _, rest = route_name.partition("|")
+    revision = rest.partition("|")[0]
+    if not (revision.isascii() and revision.isdigit()):
+        raise _foreign(f"its route is called {route_name!r}")
+    try:
+        table = RouteTable(version=version, rollout=rollout, revision=int(revision), clusters=shares)
+    except UnusableInput as error:
+        raise _foreign(error.what) from error
+    if table.route_name != route_name:
+        raise _foreign(f"its route is called {route_name!r} but has the weights of {table.route_name!r}")
+    return table
+
+
+def _configs(body: bytes) -> list[Mapping[str, Any]]:
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        raise _foreign("the answer is not JSON") from error
+    document = _as_mapping(document)
+    return [_as_mapping(config) for config in _list(document, "configs")] if "configs" in document else []
+
+
+def _only(items: Sequence[Any], what: str) -> Mapping[str, Any]:
+    if len(items) != 1:
+        raise _foreign(f"there are {len(items)} {what}, not one")
+    return _as_mapping(items[0])
+
+
+def _as_mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise _foreign(f"{value!r:.80} is no object")
+    return value
+
+
+def _mapping(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = parent.get(key)
+    if not isinstance(value, dict):
+        raise _foreign(f"there is no object {key!r}")
+    return value
+
+
+def _list(parent: Mapping[str, Any], key: str) -> list[Any]:
+    value = parent.get(key)
+    if not isinstance(value, list):
+        raise _foreign(f"there is no list {key!r}")
+    return value
+
+
+def _text(parent: Mapping[str, Any], key: str) -> str:
+    value = parent.get(key)
+    if not isinstance(value, str) or not value:
+        raise _foreign(f"there is no text {key!r}")
+    return value
+
+
+def _integer(parent: Mapping[str, Any], key: str) -> int:
+    value = parent.get(key)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _foreign(f"there is no whole number {key!r}")
+    return value
+
+
+def _foreign(why: str) -> WorldFailed:
+    return WorldFailed(
+        f"Envoy's configuration is not one that Gatewright wrote: {why}",
+        fix="restart the gateway: gatewright serve stop, then gatewright serve start",
+    )

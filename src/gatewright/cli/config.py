@@ -1,0 +1,46 @@
+"""`gatewright config`: check gatewright.yaml, print its JSON Schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from gatewright.cli.options import Output, output_option, workspace_option
+
+
+@click.group()
+def config() -> None:
+    """The configuration.
+
+    \b
+    Examples:
+      gatewright config check
+      gatewright config schema > gatewright.schema.json
+    """
+
+
+@config.command()
+@workspace_option
+@output_option
+def check(root: Path, output: Output) -> None:
+    """Tell every problem of gatewright.yaml at once, each with file:line:column. Exit 0 or 2."""
+    from gatewright.config.project import read_project
+    from gatewright.domain.documents import plain, short
+    from gatewright.workspace import CONFIG, Plugins
+
+    project, digest = read_project(root / CONFIG, Plugins())
+    if output == "json":
+        click.echo(json.dumps({"digest": digest, "project": plain(project)}, indent=2, ensure_ascii=False))
+    else:
+        click.echo(f"{root / CONFIG}: fine (model {project.model}, digest {short(digest)})")
+
+
+@config.command()
+def schema() -> None:
+    """The JSON Schema of gatewright.yaml, for editors."""
+    from gatewright.config.schema import json_schema
+    from gatewright.workspace import Plugins
+
+    click.echo(json.dumps(json_schema(Plugins()), indent=2, ensure_ascii=False))

@@ -1,0 +1,302 @@
+"""`gatewright data`: versions of data sets. Needs only a folder, no gatewright.yaml."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import click
+
+if TYPE_CHECKING:
+    from gatewright.domain.lineage import DataFile, DataVersion, Role
+    from gatewright.ports import Context, DataSource
+    from gatewright.store.data_versions import DataVersions
+
+_ROLES = ("train", "eval", "holdout", "reference", "traffic")
+_SCHEMA = Path("data/schema.yaml")
+Output = Literal["text", "json"]
+
+workspace_option = click.option(
+    "-C",
+    "--workspace",
+    "root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    help="The folder that holds data/versions; paths of data are below it.  [default: .]",
+)
+output_option = click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", help="text for people, json for programs."
+)
+
+
+@click.group(name="data")
+def data() -> None:
+    """Versions of data sets: small files in git that point to bytes and prove them.
+
+    \b
+    Examples:
+      gatewright data add acs-train data/acs --file 2015.parquet --label employed
+      gatewright data add acs-eval data/acs/eval.parquet --role eval --data-to 2026-06-30
+      gatewright data list
+      gatewright data verify
+    """
+
+
+def _moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no time: write 2026-06-30 or 2026-06-30T12:00:00Z") from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key or key in pairs:
+            raise click.BadParameter(f"{text!r}: write KEY=VALUE, each key once")
+        pairs[key] = value
+    return pairs
+
+
+@data.command()
+@click.argument("name")
+@click.argument("uri")
+@click.option("--role", type=click.Choice(_ROLES), default="train", show_default=True, help="What the data is for.")
+@click.option("--file", "names", multiple=True, help="Only this file below URI; may be given several times.")
+@click.option("--label", help="The column with the true labels.")
+@click.option("--data-from", callback=_moment, help="First moment the rows speak of.  [default: --data-to]")
+@click.option("--data-to", callback=_moment, help="Last moment the rows speak of; age counts from it.  [default: now]")
+@click.option("--lineage", multiple=True, callback=_pairs, metavar="KEY=VALUE", help="Where the data came from.")
+@click.option(
+    "--schema",
+    type=click.Path(path_type=Path),
+    help="Schema file below the workspace: it marks sensitive and personal columns.  [default: data/schema.yaml]",
+)
+@click.option(
+    "--created-by",
+    envvar=["GATEWRIGHT_ACTOR", "USER", "LOGNAME"],
+    default="unknown",
+    help="Who adds it.  [default: $USER]",
+)
+@workspace_option
+@output_option
+def add(
+    name: str,
+    uri: str,
+    role: Role,
+    names: tuple[str, ...],
+    schema: Path | None,
+    root: Path,
+    output: Output,
+    **told: Any,
+) -> None:
+    """Describe the bytes at URI (a path below the workspace) as a new version of the data set NAME.
+
+    The bytes stay where they are; a pointer file is written to data/versions/NAME/. Commit it: that is the data
+    change that starts a pipeline. The same bytes again change nothing.
+
+    \b
+    Examples:
+      gatewright data add acs-train data/acs --file 2015.parquet --file 2016.parquet
+      gatewright data add acs-eval data/acs/eval.parquet --role eval --label employed
+    """
+    from gatewright.engine.intake import Addition, add_version
+    from gatewright.store.data_versions import DataVersions
+    from gatewright.store.schema_files import read_schema
+
+    kind = "file" if not names and (root / uri).is_file() else "fileset"
+    schema_path = root / (schema or _SCHEMA)
+    versions = DataVersions(root)
+    addition = Addition(name=name, kind=kind, uri=uri, role=role, names=names, **told)
+    version, new = add_version(
+        addition,
+        source=_source(kind, root),
+        versions=versions,
+        schema=read_schema(schema_path) if schema or schema_path.is_file() else None,
+        scratch=root / ".gatewright",
+        now=datetime.now(UTC).replace(microsecond=0),
+    )
+    path = versions.path(version).relative_to(root)
+    if output == "json":
+        _print_json({"new": new, "path": str(path), **_summary(version)})
+    elif new:
+        click.echo(f"{path}\n{_change(version)}\nCommit it: git add {path}")
+    else:
+        click.echo(f"{path}\nthe same bytes: nothing changed")
+
+
+@data.command(name="list")
+@click.argument("name", required=False)
+@workspace_option
+@output_option
+def list_(name: str | None, root: Path, output: Output) -> None:
+    """List the versions of NAME, or of every data set, oldest first.
+
+    \b
+    Examples:
+      gatewright data list
+      gatewright data list acs-train --output json
+    """
+    from gatewright.store.data_versions import DataVersions
+
+    versions = DataVersions(root).all(name)
+    if output == "json":
+        _print_json([_summary(version) for version in versions])
+    elif not versions:
+        click.echo("no data versions yet: gatewright data add NAME PATH")
+    else:
+        head = ("NAME", "VERSION", "ROLE", "ROWS", "DATA TO", "CHANGE")
+        _print_table([head, *(_cells(version) for version in versions)])
+
+
+@data.command()
+@click.argument("name")
+@click.argument("version", required=False)
+@click.option("--role", type=click.Choice(_ROLES), help="The latest version of this role.  [default: of any role]")
+@workspace_option
+@output_option
+def show(name: str, version: str | None, role: Role | None, root: Path, output: Output) -> None:
+    """Show one version: VERSION (the beginning of its id is enough if unique), or else the latest one.
+
+    \b
+    Examples:
+      gatewright data show acs-train
+      gatewright data show acs-eval 2026-06 --output json
+    """
+    from gatewright.domain.documents import plain
+    from gatewright.store.data_versions import DataVersions
+
+    versions = DataVersions(root)
+    found = versions.get(name, version) if version else _latest(versions, name, role)
+    if output == "json":
+        _print_json(plain(found))
+        return
+    source = f"{found.kind} {found.uri}" + (f" @ {found.pin}" if found.pin else "")
+    facts = [
+        ("version", f"{found.name} {found.version}"),
+        ("role", found.role),
+        ("source", source),
+        ("digest", found.digest),
+        ("rows", f"{found.rows:,}"),
+        ("columns", f"{len(found.schema)} (fingerprint {found.fingerprint[7:19]})"),
+        ("label", _label(found)),
+        ("speaks of", f"{found.data_from.isoformat()} to {found.data_to.isoformat()}"),
+        ("change", _change(found)),
+        ("lineage", ", ".join(f"{key}={value}" for key, value in found.lineage.items()) or "none"),
+        ("created", f"{found.created_at.isoformat()} by {found.created_by}"),
+        *(("file", f"{file.path}  {file.size:,} bytes  sha256:{file.sha256[:12]}") for file in found.files),
+    ]
+    _print_table(facts)
+
+
+@data.command()
+@click.argument("name", required=False)
+@click.argument("version", required=False)
+@workspace_option
+@output_option
+def verify(name: str | None, version: str | None, root: Path, output: Output) -> None:
+    """Compare the bytes with what VERSION, every version of NAME, or every version at all records.
+
+    Exit 0 when every byte is as recorded, 2 with every difference when not.
+
+    \b
+    Examples:
+      gatewright data verify
+      gatewright data verify acs-train 2026-06
+    """
+    from gatewright.domain.errors import DataError, Problem
+    from gatewright.engine.intake import differences
+    from gatewright.store.data_versions import DataVersions
+
+    versions = DataVersions(root)
+    chosen = (versions.get(name, version),) if name and version else versions.all(name)
+    present = {(each.kind, each.uri): _current(each, root) for each in chosen}
+    found: list[Problem] = []
+    results = []
+    for each in chosen:
+        problems = differences(each, present[each.kind, each.uri], versions.path(each).relative_to(root))
+        found.extend(problems)
+        results.append({**_summary(each), "verified": not problems, "problems": [str(item) for item in problems]})
+        if output == "text":
+            click.echo(f"{'changed ' if problems else 'verified'}  {each.name} {each.version}")
+    if output == "json":
+        _print_json(results)
+    if found:
+        fix = "restore the recorded bytes, or add the changed data as a new version: gatewright data add"
+        raise DataError("data is not as recorded", tuple(found), fix=fix)
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """All that a source of data is told here: there may be no model and no state database."""
+
+    root: Path
+
+
+def _source(kind: str, root: Path) -> DataSource:
+    from gatewright.workspace import Plugins
+
+    folder = cast("Context", _Folder(root.resolve()))
+    return cast("DataSource", Plugins().build("data", kind, None, folder))
+
+
+def _current(version: DataVersion, root: Path) -> tuple[DataFile, ...]:
+    from gatewright.domain.errors import DataError
+
+    try:
+        return _source(version.kind, root).current(version.uri)
+    except DataError:  # nothing there at all: each recorded file is then told as missing
+        return ()
+
+
+def _latest(versions: DataVersions, name: str, role: Role | None) -> DataVersion:
+    return versions.latest(name, role) if role else versions.all(name)[-1]
+
+
+def _summary(version: DataVersion) -> dict[str, Any]:
+    return {
+        "name": version.name,
+        "version": version.version,
+        "role": version.role,
+        "digest": version.digest,
+        "rows": version.rows,
+        "data_to": version.data_to.isoformat(),
+        "change": dict(version.change),
+        "parent": version.parent,
+    }
+
+
+def _cells(version: DataVersion) -> tuple[str, ...]:
+    kind = str(version.change.get("kind", ""))
+    return version.name, version.version, version.role, f"{version.rows:,}", f"{version.data_to:%Y-%m-%d}", kind
+
+
+def _change(version: DataVersion) -> str:
+    kind, added = version.change.get("kind"), version.change.get("rows_added")
+    if version.parent is None:
+        return f"first version of {version.name} as {version.role} data: {version.rows:,} rows"
+    rows = f", {added:,} rows added" if added is not None else ""
+    return f"{kind} against {version.parent}: {version.rows:,} rows{rows}"
+
+
+def _label(version: DataVersion) -> str:
+    rate = version.stats.get("label", {}).get("rate")
+    return (version.labels or "not told") + (f" (rate {rate:.4f})" if rate is not None else "")
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,157 @@
+"""`gatewright canary` and `gatewright rollout`: stages 5 and 6, and the operator's verbs."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gatewright.cli.options import Output, opened, output_option, run_option, workspace_option
+from gatewright.cli.render import progress_for
+from gatewright.cli.stages import one_stage, show_handoff
+
+if TYPE_CHECKING:
+    from gatewright.domain.rollout import Rollout, Verb
+    from gatewright.workspace import Workspace
+
+actor_option = click.option("--by", "actor", default=getpass.getuser, help="Who asks.  [default: you]")
+
+
+@click.command()
+@click.option(
+    "--wait/--detach", default=True, help="Stay until it is healthy or rolled back, or only start it (for CI jobs)."
+)
+@workspace_option
+@run_option
+@output_option
+def canary(wait: bool, root: Path, run_id: str | None, output: Output) -> None:
+    """Give the registered version its first share of live traffic and watch it.
+
+    Exit 0 healthy (or started, with --detach), 1 rolled back, 6 paused.
+
+    \b
+    Examples:
+      gatewright canary
+      gatewright canary --detach      then, on a schedule: gatewright rollout tick
+    """
+    if wait:
+        one_stage("canary", root, run_id, output)
+        return
+    from gatewright.engine.handover import Handover
+    from gatewright.engine.opening import choose_run
+    from gatewright.engine.stages.canary import start_rollout
+    from gatewright.store.runs import ROLLOUT
+
+    workspace = opened(root)
+    run = choose_run(workspace, run_id)
+    with run.hold():
+        rollout = start_rollout(Handover(workspace, run, "canary", ROLLOUT), run)
+    _tell(workspace, rollout, output)
+
+
+@click.group()
+def rollout() -> None:
+    """Stage 6, and what an operator can do to a rollout.
+
+    \b
+    Examples:
+      gatewright rollout finish
+      gatewright rollout status --output json
+      gatewright rollout abort --by ada
+    """
+
+
+@rollout.command()
+@click.option("--wait/--no-wait", default=True, help="Wait for the rollout to end; without, exit 6 while it goes on.")
+@workspace_option
+@run_option
+@output_option
+def finish(wait: bool, root: Path, run_id: str | None, output: Output) -> None:
+    """All traffic on the new version, read back; the baseline moved; the record written.
+
+    Exit 0 promoted and recorded, 1 rolled back, 6 still going on.
+    """
+    if wait:
+        one_stage("rollout finish", root, run_id, output)
+        return
+    from gatewright.engine.opening import choose_run
+    from gatewright.engine.stages.finish import finish as finish_stage
+
+    workspace = opened(root)
+    run = choose_run(workspace, run_id)
+    with run.hold():
+        show_handoff(run.id, finish_stage(workspace, run, progress_for(output), wait=False), output)
+
+
+@rollout.command()
+@workspace_option
+@output_option
+def tick(root: Path, output: Output) -> None:
+    """One look, one decision, one record, one effect; for schedules. Exit 0, whatever was decided."""
+    from gatewright.engine.controller import Controller
+    from gatewright.engine.runtime import ensure_supervisor
+
+    workspace = opened(root)
+    rollout = _active(workspace)
+    ensure_supervisor(workspace)
+    _tell(workspace, Controller(workspace, progress_for(output)).tick(rollout), output)
+
+
+@rollout.command()
+@workspace_option
+@output_option
+def status(root: Path, output: Output) -> None:
+    """Phase, weight recorded and observed, hold served, evidence against its limits."""
+    workspace = opened(root)
+    found = workspace.rollouts.active(workspace.project.model) or workspace.rollouts.latest(workspace.project.model)
+    if found is None:
+        click.echo("null" if output == "json" else "no rollout yet")
+        return
+    _tell(workspace, found, output)
+
+
+def _verb(verb: Verb, text: str) -> click.Command:
+    @rollout.command(name=verb, help=text)
+    @actor_option
+    @workspace_option
+    def command(actor: str, root: Path) -> None:
+        from gatewright.engine.controller import Controller
+        from gatewright.engine.operator import ask
+
+        workspace = opened(root)
+        found = workspace.rollouts.active(workspace.project.model)
+        if found is None:
+            click.echo("no rollout is in progress: nothing to do")
+            return
+        after = ask(Controller(workspace, progress_for("json")), workspace, found, verb, actor)
+        click.echo(f"{after.id}: {after.phase} at {after.weight:g} %: {after.why}")
+
+    return command
+
+
+abort = _verb("abort", "Roll back now, whatever else is going on. With nothing in progress it does nothing.")
+pause = _verb("pause", "Hold the rollout where it is, until `resume` or `abort`.")
+resume = _verb("resume", "Let a paused rollout go on.")
+
+
+def _active(workspace: Workspace) -> Rollout:
+    from gatewright.domain.errors import UnusableInput
+
+    found = workspace.rollouts.active(workspace.project.model)
+    if found is None:
+        raise UnusableInput("no rollout is in progress", fix="start one: gatewright canary")
+    return found
+
+
+def _tell(workspace: Workspace, rollout: Rollout, output: Output) -> None:
+    from gatewright.cli.status import show_rollout
+    from gatewright.engine.status import rollout_view
+
+    found = rollout_view(workspace, rollout)
+    if output == "json":
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        show_rollout(found)

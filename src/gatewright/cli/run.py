@@ -1,0 +1,58 @@
+"""`gatewright run`: all six stages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gatewright.cli.options import Output, bootstrap_option, opened, output_option, workspace_option
+from gatewright.cli.render import progress_for
+from gatewright.cli.stages import show_handoff
+
+
+@click.command()
+@click.option("--resume", metavar="RUN", help="Go on with an open run; nothing that is proven done is repeated.")
+@click.option("--if-changed", is_flag=True, help="Do nothing when data, code and configuration are as promoted last.")
+@click.option("--skip", multiple=True, metavar="GATE", help="Leave a gate out; recorded. May be repeated.")
+@bootstrap_option
+@workspace_option
+@output_option
+def run(
+    resume: str | None,
+    if_changed: bool,
+    skip: tuple[str, ...],
+    bootstrap_by: str | None,
+    root: Path,
+    output: Output,
+) -> None:
+    """Run all stages on the latest data versions: validate, train, evaluate, gate, register, canary, rollout.
+
+    Prints why the run starts (what changed since the last promotion). A stage that fails stops the run; Ctrl-C leaves
+    a run that can be resumed.
+
+    \b
+    Examples:
+      gatewright run
+      gatewright run --bootstrap-by ada     the first deployment
+      gatewright run --if-changed           for schedules
+      gatewright run --resume RUN
+    """
+    from gatewright.cli.gate_files import gate_names
+    from gatewright.engine.opening import open_run, what_changed
+    from gatewright.engine.pipeline import run_all
+
+    skipped = gate_names(skip)
+    workspace = opened(root)
+    if if_changed and resume is None and not what_changed(workspace):
+        click.echo('{"changed": false}' if output == "json" else "nothing changed since the last promotion")
+        return
+    if resume is not None:
+        chosen = workspace.runs.get(resume)
+    else:
+        chosen = open_run(workspace, bootstrap_by=bootstrap_by)
+    if output == "text":
+        click.echo(f"run {chosen.id}" + (" (resumed)" if resume else ""))
+        for reason in chosen.need("lock", "validate").body["reasons"]:
+            click.echo(f"  because {reason}")
+    show_handoff(chosen.id, run_all(workspace, chosen, progress_for(output), skip=skipped), output)

@@ -1,0 +1,180 @@
+"""`gatewright validate | train | evaluate | gate | register`: one stage each, for CI jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gatewright.cli.options import Output, bootstrap_option, opened, output_option, run_option, workspace_option
+from gatewright.cli.render import progress_for
+
+if TYPE_CHECKING:
+    from gatewright.domain.gate import GateName
+    from gatewright.store.runs import Handoff, RunFolder
+    from gatewright.workspace import Workspace
+
+
+def one_stage(
+    name: str,
+    root: Path,
+    run_id: str | None,
+    output: Output,
+    *,
+    open_with: Callable[[Workspace], RunFolder] | None = None,
+    skip: frozenset[GateName] = frozenset(),
+) -> None:
+    """Run one stage of the run that is meant, and tell what it left."""
+    from gatewright.engine.opening import choose_run
+    from gatewright.engine.pipeline import already_ended, run_stage, stage_named, with_skip
+
+    workspace = opened(root)
+    run = open_with(workspace) if open_with is not None else choose_run(workspace, run_id)
+    with run.hold():
+        handoff = already_ended(workspace, run)
+        if handoff is None:
+            handoff = run_stage(workspace, run, with_skip(stage_named(name), skip), progress_for(output))
+    show_handoff(run.id, handoff, output)
+
+
+def show_handoff(run_id: str, handoff: Handoff, output: Output) -> None:
+    """The run's id in words, or the whole hand-off as JSON."""
+    if output == "json":
+        from gatewright.domain.documents import pretty_json
+
+        click.echo(pretty_json(handoff).decode(), nl=False)
+    else:
+        click.echo(f"run {run_id}")
+
+
+@click.command()
+@workspace_option
+@run_option
+@bootstrap_option
+@output_option
+def validate(root: Path, run_id: str | None, bootstrap_by: str | None, output: Output) -> None:
+    """Open a run on the latest data versions and check code, dependencies and data.
+
+    Prints the run's id; the other stages find it by themselves while it is the only open one.
+
+    \b
+    Examples:
+      gatewright validate
+      gatewright validate --output json
+      gatewright validate --run RUN         check an open run again
+      gatewright validate --bootstrap-by ada   the first deployment
+    """
+
+    def open_new(workspace: Workspace) -> RunFolder:
+        from gatewright.engine.opening import open_run
+
+        return open_run(workspace, bootstrap_by=bootstrap_by)
+
+    one_stage("validate", root, run_id, output, open_with=None if run_id else open_new)
+
+
+def _plain_stage(name: str, text: str) -> click.Command:
+    @click.command(name=name, help=text)
+    @workspace_option
+    @run_option
+    @output_option
+    def command(root: Path, run_id: str | None, output: Output) -> None:
+        one_stage(name, root, run_id, output)
+
+    return command
+
+
+train = _plain_stage(
+    "train",
+    """Run train.command on the pinned data; its output goes to the terminal and to logs/train.log.
+
+    \b
+    Examples:
+      gatewright train
+      gatewright train --run RUN --output json
+    """,
+)
+evaluate = _plain_stage(
+    "evaluate",
+    """Score candidate and baseline on the same rows and write evaluation-report.json.
+
+    \b
+    Examples:
+      gatewright evaluate
+      gatewright evaluate --run RUN --output json
+    """,
+)
+register = _plain_stage(
+    "register",
+    """Register the model that passed its gates: a number, once per model digest.
+
+    \b
+    Examples:
+      gatewright register
+      gatewright register --run RUN --output json
+    """,
+)
+
+
+@click.command()
+@click.argument("report", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    default="baselines/production.json",
+    show_default=True,
+    help="Baseline file, for a report file.",
+)
+@click.option("--skip", multiple=True, metavar="GATE", help="Leave a gate out; recorded. May be repeated.")
+@workspace_option
+@run_option
+@output_option
+@click.pass_context
+def gate(
+    context: click.Context,
+    report: Path | None,
+    baseline: Path,
+    skip: tuple[str, ...],
+    root: Path,
+    run_id: str | None,
+    output: Output,
+) -> Any:
+    """Apply the four gates: overall quality, slices, fairness, latency.
+
+    With --run (or one open run and no REPORT) this is the stage. With a REPORT it reads a report file that your own
+    evaluation wrote (default eval.json), beside a baseline file. Exit 0 pass, 1 fail, 2 unusable input, 3 inconclusive.
+
+    \b
+    Examples:
+      gatewright gate --run RUN
+      gatewright gate eval.json --baseline baselines/production.json
+      gatewright gate eval.json --skip latency
+    """
+    from gatewright.cli.gate_files import gate_names
+
+    if report is None and run_id is None and not _has_open_run(root):
+        report = Path("eval.json")
+    if report is None:
+        one_stage("gate", root, run_id, output, skip=gate_names(skip))
+        return
+    from gatewright.cli.gate_files import gate_report_files
+
+    context.exit(gate_report_files(report, baseline, skip, output, _configured_gates(root)))
+
+
+def _has_open_run(root: Path) -> bool:
+    from gatewright.store.runs import Runs
+
+    return bool(Runs(root / ".gatewright" / "runs").open())
+
+
+def _configured_gates(root: Path) -> Any:
+    """The gates of gatewright.yaml when there is one; else the mission's defaults."""
+    if not (root / "gatewright.yaml").is_file():
+        return None
+    from gatewright.config.project import read_project
+    from gatewright.workspace import CONFIG, Plugins
+
+    return read_project(root / CONFIG, Plugins())[0].gates

@@ -1,0 +1,215 @@
+"""What types cannot say: names, paths, placeholders, and values that contradict each other.
+
+Every rule reads the plain values and says nothing where a value has the wrong type: the reader has told that already.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from pathlib import Path as File
+from typing import Any
+
+from gatewright.config.nodes import Document
+from gatewright.config.problems import Path, dotted, nearest, shown
+from gatewright.config.shorthand import HARMLESS
+from gatewright.domain.documents import canonical_json
+from gatewright.domain.duration import Duration
+from gatewright.domain.errors import Problem
+from gatewright.domain.gate import GATE_NAMES
+from gatewright.domain.project import PLACEHOLDERS
+from gatewright.domain.rollout import RolloutPolicy
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
+_NAMES: tuple[Path, ...] = (("model",), ("data", "train"), ("data", "evaluation"))
+_PATHS: tuple[Path, ...] = (("data", "schema"), ("checks", "dependencies", "requirements"))
+_COMMAND: Path = ("train", "command")
+
+Finding = tuple[Path, str]
+
+
+def contradictions(value: dict[str, Any], document: Document, root: File) -> Iterator[Problem]:
+    """Every problem that needs more than a type to see; `value` is written out, `root` the workspace."""
+    values = _Values(value)
+    rules: tuple[Iterable[Finding], ...] = (
+        _names(values),
+        _paths(values, root),
+        _placeholders(values),
+        _margins_of_text(document.value),
+        _data(values),
+        _slices(values),
+        _gates(values),
+        _steps(values),
+        _rollout(values),
+    )
+    told: set[Path] = set()
+    for path, what in chain.from_iterable(rules):
+        if path not in told:
+            told.add(path)
+            yield Problem(where=document.place(path), field=dotted(path), what=what)
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    root: dict[str, Any]
+
+    def at(self, path: Path) -> Any:
+        """The value at `path`; None where there is none."""
+        value: Any = self.root
+        for part in path:
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
+    def entries(self, path: Path) -> list[Any]:
+        """The list at `path`; empty where there is none."""
+        found = self.at(path)
+        return found if isinstance(found, list) else []
+
+    def number(self, path: Path) -> float | None:
+        """The number at `path`; None where there is none."""
+        found = self.at(path)
+        return found if isinstance(found, (int, float)) and not isinstance(found, bool) else None
+
+    def seconds(self, path: Path, default: Duration) -> float | None:
+        """The duration at `path` in seconds; None if it is not one."""
+        found = self.at(path)
+        try:
+            return Duration.parse(default if found is None else found).seconds
+        except ValueError:
+            return None
+
+
+def _names(values: _Values) -> Iterator[Finding]:
+    for path in _NAMES:
+        name = values.at(path)
+        if isinstance(name, str) and name and not NAME.fullmatch(name):
+            rule = "1 to 64 of a-z, 0-9, - and _, of which the first is a letter or digit"
+            yield path, f"{shown(name)} is not a name: a name is {rule}"
+
+
+def _paths(values: _Values, root: File) -> Iterator[Finding]:
+    lint: Path = ("checks", "lint", "paths")
+    named = [(path, values.at(path)) for path in _PATHS]
+    named += [((*lint, index), entry) for index, entry in enumerate(values.entries(lint))]
+    for path, text in named:
+        if isinstance(text, str) and text and (why := _outside(text, root)):
+            yield path, f"{shown(text)} {why}: write a path inside the workspace, from its root"
+
+
+def _outside(text: str, root: File) -> str:
+    """Why `text` is no path inside the workspace at `root`; empty if it is one."""
+    if text.startswith("-"):
+        return "starts with - and would be taken for an option"
+    if "://" in text or text.startswith("~") or File(text).is_absolute():
+        return "is an address, not a path" if "://" in text else "is an absolute path"
+    if "\\" in text or any(not character.isprintable() for character in text):
+        return "has characters that a path here may not have"
+    if ".." in File(text).parts:
+        return "leads out of the workspace"
+    try:
+        inside = (root / text).resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):
+        return "cannot be followed"
+    return "" if inside else "leads out of the workspace by a link"
+
+
+def _placeholders(values: _Values) -> Iterator[Finding]:
+    allowed = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+    for index, argument in enumerate(values.entries(_COMMAND)):
+        for word in _PLACEHOLDER.findall(argument) if isinstance(argument, str) else ():
+            if word not in PLACEHOLDERS:
+                near = nearest(word, PLACEHOLDERS)
+                guess = f"did you mean {{{near}}}? " if near else ""
+                yield (*_COMMAND, index), f"unknown placeholder {{{word}}}: {guess}allowed: {allowed}"
+
+
+def _margins_of_text(value: Any, path: Path = ()) -> Iterator[Finding]:
+    """White space that nobody sees at the edge of a text, and lines inside of one; a command may have both."""
+    if path == _COMMAND:
+        return
+    if isinstance(value, str) and value:
+        if value != value.strip():
+            yield path, f"{shown(value)} begins or ends with white space: write {shown(value.strip())}"
+        elif "\n" in value or "\t" in value:
+            yield path, f"{shown(value)} has a tab or a line break in it: write it in one line"
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from _margins_of_text(item, (*path, key))
+
+
+def _data(values: _Values) -> Iterator[Finding]:
+    train, evaluation = values.at(("data", "train")), values.at(("data", "evaluation"))
+    if isinstance(train, str) and train == evaluation:
+        yield ("data", "evaluation"), f"{shown(evaluation)} is what the model is trained on: name another data set"
+    label = values.at(("evaluation", "label"))
+    if isinstance(label, str) and label == (values.at(("evaluation", "id")) or "id"):
+        yield ("evaluation", "label"), f"{shown(label)} is also the id of a row: name another column"
+
+
+def _slices(values: _Values) -> Iterator[Finding]:
+    path: Path = ("evaluation", "slices")
+    entries = values.entries(path)
+    yield from _repeated(entries, path)
+    yield from _repeated(values.entries(("fairness", "attributes")), ("fairness", "attributes"))
+    for index, entry in enumerate(entries):
+        columns, bins = entry["columns"], entry.get("bins")
+        if isinstance(columns, list) and len(set(map(str, columns))) < len(columns):
+            yield (*path, index), "names a column twice"
+        if isinstance(bins, list):
+            yield from _ascending(bins, (*path, index, "bins"))
+
+
+def _ascending(numbers: list[Any], path: Path) -> Iterator[Finding]:
+    for index, (before, after) in enumerate(pairwise(numbers), start=1):
+        if isinstance(before, (int, float)) and isinstance(after, (int, float)) and after <= before:
+            yield (*path, index), f"{after} does not rise above the {before} before it: bins ascend"
+
+
+def _repeated(entries: list[Any], path: Path) -> Iterator[Finding]:
+    seen: set[bytes] = set()
+    for index, entry in enumerate(entries):
+        form = canonical_json(entry)
+        if form in seen and entry != HARMLESS:
+            yield (*path, index), "stands twice"
+        seen.add(form)
+
+
+def _gates(values: _Values) -> Iterator[Finding]:
+    gates = values.at(("gates",))
+    if not isinstance(gates, dict) or not gates:
+        return
+    left_out = {name for name in GATE_NAMES if name in gates and gates[name] is None}
+    if len(left_out) == len(GATE_NAMES):
+        yield ("gates",), "leaves every gate out: write gates: none"
+    needs: dict[str, Path] = {"slices": ("evaluation", "slices"), "fairness": ("fairness", "attributes")}
+    for gate, path in needs.items():
+        if gate not in left_out and values.at(path) in (None, []):
+            yield ("gates", gate), f"has nothing to judge: name {dotted(path)}, or write {gate}: none"
+
+
+def _steps(values: _Values) -> Iterator[Finding]:
+    path: Path = ("rollout", "steps")
+    weights = [entry.get("weight") if isinstance(entry, dict) else None for entry in values.entries(path)]
+    for index, (before, after) in enumerate(pairwise(weights), start=1):
+        if isinstance(before, (int, float)) and isinstance(after, (int, float)) and after <= before:
+            yield (*path, index, "weight"), f"{after} does not rise above the {before} of the step before it"
+
+
+def _rollout(values: _Values) -> Iterator[Finding]:
+    defaults = RolloutPolicy()
+    for name in ("errors", "latency"):
+        rollback = values.number(("rollout", name, "rollback_margin"))
+        promote = values.number(("rollout", name, "promote_margin"))
+        if rollback is not None and promote is not None and rollback > promote:
+            what = f"{rollback} is larger than the promote_margin of {promote}: it may be at most as large"
+            yield ("rollout", name, "rollback_margin"), what
+        if promote == 0:
+            yield ("rollout", name, "promote_margin"), "0 could only be shown by endless traffic: allow a little more"
+    tick = values.seconds(("rollout", "tick"), defaults.tick)
+    lease = values.seconds(("rollout", "lease"), defaults.lease)
+    if tick is not None and lease is not None and lease <= tick:
+        path: Path = ("rollout", "lease") if values.at(("rollout", "lease")) else ("rollout", "tick")
+        yield path, f"a lease of {lease:g}s runs out before the next tick of {tick:g}s renews it: make it longer"

@@ -1,0 +1,105 @@
+"""gatewright.yaml as a Project: read, written out, checked, and each part's options read by the part's own type."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from gatewright.config.consistency import contradictions
+from gatewright.config.nodes import Document, parse
+from gatewright.config.problems import failure, nearest, shown, unknown
+from gatewright.config.reader import read_value
+from gatewright.config.shorthand import written_out
+from gatewright.domain.documents import canonical_json, sha256
+from gatewright.domain.errors import ConfigError, Problem
+from gatewright.domain.project import Plugin, Project
+
+LARGEST = 1 << 16
+SECTIONS = {"registry": ("registries", "local"), "serving": ("traffic", "envoy")}
+"""Section of the file -> the family of plugins it configures, and the kind it has by default."""
+
+
+class PluginOptions(Protocol):
+    """What is installed, and what can be said about each part."""
+
+    def names(self, group: str) -> Sequence[str]:
+        """Every installed kind of `group`: registries, traffic."""
+
+    def options(self, group: str, kind: str) -> type | None:
+        """The frozen dataclass with the options of `kind`; None when it is not installed."""
+
+
+def read_project(path: Path, plugins: PluginOptions) -> tuple[Project, str]:
+    """The project at `path`, and the digest of what the file says (comments and layout aside).
+
+    ConfigError tells every problem at once, each with line and column.
+    """
+    file = _displayed(path)
+    document = parse(_bytes(path, file), file, ConfigError, LARGEST)
+    if not isinstance(document.value, dict):
+        what = f"{shown(document.value)} is not a mapping: the file starts with model: NAME"
+        raise failure(ConfigError, file, [Problem(where=document.place(()), field="", what=what)])
+    value, problems = written_out(document)
+    parts = {name: _plugin(name, value.pop(name, {}), document, plugins, problems) for name in SECTIONS}
+    project, wrong = read_value(Project, value, document)
+    _tell(problems, wrong)
+    _tell(problems, contradictions(value, document, path.parent))
+    if problems:
+        raise failure(ConfigError, file, problems)
+    return replace(project, **parts), sha256(canonical_json(document.value))
+
+
+def _displayed(path: Path) -> str:
+    """`path` as the user would type it."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _bytes(path: Path, file: str) -> bytes:
+    if not path.exists():
+        fix = "gatewright init is not available yet; see docs/configuration.md for a start"
+        raise ConfigError(f"{file} does not exist", (), fix=fix)
+    if not path.is_file():
+        raise ConfigError(f"{file} is not a file", (), fix="name the gatewright.yaml itself")
+    try:
+        with path.open("rb") as stream:
+            return stream.read(LARGEST + 1)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}", (), fix="check its rights") from error
+
+
+def _tell(problems: list[Problem], more: Iterable[Problem]) -> None:
+    """Add to `problems` what is not yet told of the same field: a second reason would be the echo of the first."""
+    told = {problem.field for problem in problems}
+    problems.extend(problem for problem in more if problem.field not in told)
+
+
+def _plugin(
+    section: str, value: Any, document: Document, plugins: PluginOptions, problems: list[Problem]
+) -> Plugin | None:
+    """The part that `section` names, with its options; None and a problem if there is something wrong with it."""
+    group, default = SECTIONS[section]
+    names = plugins.names(group)
+    if not isinstance(value, dict):
+        what = f"{shown(value)} is not a mapping: write {section}: {{kind: {default}}}"
+        _tell(problems, [Problem(where=document.place((section,)), field=section, what=what)])
+        return None
+    present = section in document.value
+    kind = value.get("kind", None if present else default)
+    if kind is None:
+        what, where = f"is missing: write one of: {', '.join(names)}", document.key_place((section,))
+        _tell(problems, [Problem(where=where, field=f"{section}.kind", what=what)])
+        return None
+    options = plugins.options(group, kind) if isinstance(kind, str) else None
+    if options is None:
+        word = kind if isinstance(kind, str) else shown(kind)
+        what, where = unknown(word, names, nearest(word, names), kind="kind"), document.place((section, "kind"))
+        _tell(problems, [Problem(where=where, field=f"{section}.kind", what=what)])
+        return None
+    own = {key: item for key, item in value.items() if key != "kind"}
+    read, wrong = read_value(options, own, document, (section,))
+    _tell(problems, wrong)
+    return Plugin(kind=kind, options=read)

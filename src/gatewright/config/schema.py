@@ -1,0 +1,86 @@
+"""The JSON Schema of gatewright.yaml, for editors: every word, its type and default, and the short forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gatewright.config.consistency import NAME
+from gatewright.config.project import SECTIONS, PluginOptions
+from gatewright.config.shorthand import NONE, BinnedSlice
+from gatewright.domain.duration import Duration
+from gatewright.domain.project import Project
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NAMED = (("Project", "model"), ("DataSection", "train"), ("DataSection", "evaluation"))
+_MAY_BE_NONE = ("ChecksSection", "GatesSection")
+
+
+def json_schema(plugins: PluginOptions) -> dict[str, Any]:
+    """A draft 2020-12 schema that accepts what `read_project` accepts, as far as a schema can say it."""
+    root = _of(Project)
+    kinds: dict[str, Any] = root.pop("$defs")
+    kinds["Project"] = root
+    for section, (group, default) in SECTIONS.items():
+        root["properties"][section] = {"oneOf": [_plugin(plugins, group, kind, kinds) for kind in plugins.names(group)]}
+        root["properties"][section]["default"] = {"kind": default}
+    for name, kind in kinds.items():
+        for key, form in kind.get("properties", {}).items():
+            kind["properties"][key] = _told(form, none=name in _MAY_BE_NONE or (name, key) == ("Project", "gates"))
+    root["properties"]["checks"] = {"anyOf": [root["properties"]["checks"], {"const": NONE}]}
+    for name, key in _NAMED:
+        kinds[name]["properties"][key]["pattern"] = f"^{NAME.pattern}$"
+    kinds["SliceSpec"] = _slices()
+    del kinds["Project"], kinds["Plugin"]
+    return {"$schema": DIALECT, **root, "title": "gatewright.yaml", "$defs": dict(sorted(kinds.items()))}
+
+
+def _of(kind: type) -> dict[str, Any]:
+    from pydantic import TypeAdapter
+
+    schema: dict[str, Any] = TypeAdapter(kind).json_schema()
+    for part in (schema, *schema.get("$defs", {}).values()):
+        part["additionalProperties"] = False
+    return schema
+
+
+def _plugin(plugins: PluginOptions, group: str, kind: str, kinds: dict[str, Any]) -> dict[str, Any]:
+    """The section of one kind: its own options and the word that names it."""
+    options = plugins.options(group, kind)
+    schema: dict[str, Any] = _of(options) if options is not None else {"type": "object"}
+    kinds.update(schema.pop("$defs", {}))
+    schema["properties"] = {
+        "kind": {"const": kind},
+        **{key: _told(form, none=False) for key, form in schema.get("properties", {}).items()},
+    }
+    schema["required"] = ["kind", *schema.get("required", [])]
+    return {**schema, "title": kind}
+
+
+def _told(form: dict[str, Any], *, none: bool) -> dict[str, Any]:
+    """A property as the file has it: nothing is written `none` or not at all, a duration as text."""
+    told = {key: value for key, value in form.items() if key != "title"}
+    if "anyOf" in told:
+        arms = [arm for arm in told.pop("anyOf") if arm != {"type": "null"}]
+        arms += [{"const": NONE}] if none else []
+        told = {**(arms[0] if len(arms) == 1 else {"anyOf": arms}), **told}
+    if "default" in told:
+        told["default"] = _default(told["default"])
+        if told["default"] is None:
+            del told["default"]
+    return told
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {"seconds"}:
+            return str(Duration(value["seconds"]))
+        return {key: _default(item) for key, item in value.items() if item is not None}
+    return [_default(item) for item in value] if isinstance(value, list) else value
+
+
+def _slices() -> dict[str, Any]:
+    column = {"type": "string", "minLength": 1}
+    return {
+        "description": "One column, several columns together, or one numeric column in intervals.",
+        "anyOf": [column, {"type": "array", "items": column, "minItems": 1}, _of(BinnedSlice)],
+    }

@@ -1,0 +1,104 @@
+"""Short forms of gatewright.yaml written out, and the forms of "nothing" told apart from an explicit `none`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+from annotated_types import MinLen
+
+from gatewright.config.nodes import Document
+from gatewright.config.problems import Path, dotted, shown
+from gatewright.config.reader import read_value
+from gatewright.domain.errors import Problem
+from gatewright.domain.gate import GATE_NAMES
+from gatewright.domain.project import ChecksSection, Text
+
+NONE = "none"
+HARMLESS = {"columns": ["-"]}
+"""What stands for a slice that was refused, so that it is told only once."""
+CHECK_NAMES = tuple(field.name for field in fields(ChecksSection))
+_MAY_BE_NONE = frozenset(
+    {("gates",), ("checks",), *(("gates", name) for name in GATE_NAMES), *(("checks", name) for name in CHECK_NAMES)}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinnedSlice:
+    """One slice per interval [low, high) of a numeric column, and one below and one above them."""
+
+    column: Text
+    bins: Annotated[tuple[float, ...], MinLen(1)]
+
+
+def written_out(document: Document) -> tuple[dict[str, Any], list[Problem]]:
+    """The root mapping without short forms, ready to be read as a Project, and what is wrong with the short forms."""
+    problems = [
+        Problem(where=document.place(path), field=dotted(path), what=_advice(path)) for path in _empties(document.value)
+    ]
+    root = dict(document.value)
+    if "models" in root:
+        del root["models"]
+        root.setdefault("model", "model")
+        what = "several models in one file are not possible yet: write model: NAME, and one file for each model"
+        problems.append(Problem(where=document.key_place(("models",)), field="models", what=what))
+    if root.get("gates") in ({}, [], ""):
+        root["gates"] = None
+    root.update({name: _nones(root[name], (name,)) for name in ("gates", "checks") if name in root})
+    if "checks" in root and root["checks"] is None and document.value["checks"] == NONE:
+        root["checks"] = dict.fromkeys(CHECK_NAMES)
+    evaluation = root.get("evaluation")
+    if isinstance(evaluation, dict) and isinstance(evaluation.get("slices"), list):
+        slices = [
+            _slice(entry, document, ("evaluation", "slices", index), problems)
+            for index, entry in enumerate(evaluation["slices"])
+        ]
+        root["evaluation"] = {**evaluation, "slices": slices}
+    return root, problems
+
+
+def _empties(value: Any, path: Path = ()) -> Iterator[Path]:
+    if value is None or (path == ("gates",) and value in ({}, [], "")):
+        yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from _empties(item, (*path, key))
+
+
+def _advice(path: Path) -> str:
+    if path in _MAY_BE_NONE:
+        return f"is empty: to leave it out, write {path[-1]}: {NONE}"
+    return "is empty: write a value, or leave the key out" if isinstance(path[-1], str) else "is empty"
+
+
+def _nones(value: Any, path: Path) -> Any:
+    if value == NONE and path in _MAY_BE_NONE:
+        return None
+    if isinstance(value, dict) and len(path) == 1:
+        return {key: _nones(item, (*path, key)) for key, item in value.items()}
+    return value
+
+
+def _slice(entry: Any, document: Document, path: Path, problems: list[Problem]) -> Any:
+    """The long form of one entry; a harmless one if it is refused."""
+    kind: Any
+    columns: list[Any]
+    if isinstance(entry, str):
+        kind, columns = Text, [entry]
+    elif isinstance(entry, list):
+        kind, columns = Annotated[tuple[Text, ...], MinLen(1)], entry
+    elif isinstance(entry, dict):
+        kind, columns = BinnedSlice, [entry.get("column")]
+    elif entry is None:
+        return dict(HARMLESS)
+    else:
+        what = f"{shown(entry)} is not a slice: write SEX, [SEX, RAC1P] or {{column: AGEP, bins: [25, 50]}}"
+        problems.append(Problem(where=document.place(path), field=dotted(path), what=what))
+        return dict(HARMLESS)
+    _, wrong = read_value(kind, entry, document, path)
+    if wrong:
+        told = {problem.field for problem in problems}
+        problems.extend(problem for problem in wrong if problem.field not in told)
+        return dict(HARMLESS)
+    return {"columns": columns, "bins": entry["bins"]} if isinstance(entry, dict) else {"columns": columns}

@@ -1,0 +1,113 @@
+"""Evidence of a rollout: counts of both arms, block by block, and what has been learnt from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Direction = Literal["worse", "acceptable"]
+LiveMetric = Literal["errors", "latency"]
+LIVE_METRICS: tuple[LiveMetric, ...] = ("errors", "latency")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Requests and bad events of both arms in one block of time; an arm without requests gives no evidence.
+
+    ValueError for impossible counts.
+    """
+
+    canary_n: int
+    canary_bad: int
+    stable_n: int
+    stable_bad: int
+
+    def __post_init__(self) -> None:
+        for arm, n, bad in (
+            ("canary", self.canary_n, self.canary_bad),
+            ("stable", self.stable_n, self.stable_bad),
+        ):
+            if not 0 <= bad <= n < math.inf:
+                raise ValueError(f"{arm}: {bad!r} bad of {n!r} requests; needs 0 <= bad <= requests, finite")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockEvidence:
+    """State of one block e-process: a log e-value per alternative, cash held back, and counters of all past blocks.
+
+    `worse`: the null is canary <= stable + margin, so evidence speaks for a rollback.
+    `acceptable`: the null is canary >= stable + margin, so evidence speaks for promotion.
+    `prior_bad` of `prior_n` requests are the stable arm's history before the rollout, at its capped weight. The
+    counters are effective requests (divided by the design effect); `peak_log_e` is the highest log e-value so far.
+    ValueError for a state that no update can have led to.
+    """
+
+    direction: Direction
+    margin: float
+    prior_bad: float
+    prior_n: float
+    log_e: tuple[float, ...]
+    cash: float = 0.0
+    canary_n: float = 0.0
+    canary_bad: float = 0.0
+    stable_n: float = 0.0
+    stable_bad: float = 0.0
+    peak_log_e: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.direction not in get_args(Direction):
+            raise ValueError(f"direction is {self.direction!r}; allowed: {', '.join(get_args(Direction))}")
+        if not 0.0 <= self.margin < 1.0:
+            raise ValueError(f"margin is {self.margin!r}; a share in [0, 1) is needed")
+        if not self.log_e or not all(map(math.isfinite, self.log_e)):
+            raise ValueError(f"log_e is {self.log_e!r}; a finite number per alternative is needed")
+        if not 0.0 <= self.cash < 1.0 or not 0.0 <= self.peak_log_e < math.inf:
+            raise ValueError(
+                f"cash is {self.cash!r} and peak_log_e {self.peak_log_e!r}; needs cash in [0, 1), peak >= 0"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricEvidence:
+    """What one live metric has shown so far: for a rollback, and for a promotion."""
+
+    worse: BlockEvidence
+    acceptable: BlockEvidence
+    design_effect: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Sufficient statistics of one metric in one block: (arrival tick × weight under which it was routed)."""
+
+    metric: LiveMetric
+    weight: float
+    tick: int
+    block: Block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a metric source saw since `cursor`: blocks, the next cursor, or why it could see nothing."""
+
+    cursor: str
+    observations: tuple[Observation, ...] = ()
+    requests: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Stable's own past before a rollout: requests, errors, the latency limit, and bad events by user.
+
+    `slow_after_ms` is the limit L of the latency metric; `slow` counts requests above it. The design effects
+    say how much the requests of one user resemble each other (1 = not at all).
+    """
+
+    requests: int
+    errors: int
+    slow: int
+    slow_after_ms: float
+    design_effects: Mapping[LiveMetric, float] = field(default_factory=dict)

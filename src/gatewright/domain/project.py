@@ -1,0 +1,118 @@
+"""gatewright.yaml, parsed: the file's sections are these dataclasses, defaults included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, MinLen
+
+from gatewright.domain.duration import Duration
+from gatewright.domain.gate import FairnessGate, LatencyGate, OverallGate, SliceGate
+from gatewright.domain.rollout import RolloutPolicy
+
+Text = Annotated[str, MinLen(1)]
+PLACEHOLDERS = ("data.path", "data.version", "run.id", "output.dir", "model")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSection:
+    """Names of the data sets under data/versions/, and the file with the column schema."""
+
+    train: Text
+    evaluation: Text
+    schema: Text = "data/schema.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintSection:
+    """Folders and files that ruff checks."""
+
+    paths: Annotated[tuple[Text, ...], MinLen(1)] = ("training",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DependenciesSection:
+    """The requirements file that pip-audit checks, and what it means when it could not be asked."""
+
+    requirements: Text = "requirements.txt"
+    on_unavailable: Literal["fail", "warn"] = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChecksSection:
+    """Checks of the code before anything is trained; None leaves one out."""
+
+    lint: LintSection | None = LintSection()
+    dependencies: DependenciesSection | None = DependenciesSection()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSection:
+    """The team's own training command: an argv list, never a shell line."""
+
+    command: Annotated[tuple[Text, ...], MinLen(1)]
+    timeout: Duration = Duration(7200.0)
+    format: Literal["skops"] = "skops"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceSpec:
+    """Rows that share the values of `columns`; with `bins`, intervals [low, high) of one numeric column."""
+
+    columns: Annotated[tuple[Text, ...], MinLen(1)]
+    bins: Annotated[tuple[float, ...], MinLen(1)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationSection:
+    """Which columns identify and label a row, and which slices are measured."""
+
+    label: Text
+    id: Text = "id"
+    metric: Literal["accuracy"] = "accuracy"
+    slices: tuple[SliceSpec, ...] = ()
+    latency_samples: Annotated[int, Ge(299)] = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FairnessSection:
+    """Attributes whose groups should be selected alike. `positive` is the prediction that counts as selected."""
+
+    attributes: tuple[Text, ...] = ()
+    positive: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatesSection:
+    """The four gates; None leaves one out, which every report then says. The mode is always named."""
+
+    mode: Literal["point"]
+    overall: OverallGate | None = OverallGate()
+    slices: SliceGate | None = SliceGate()
+    fairness: FairnessGate | None = FairnessGate()
+    latency: LatencyGate | None = LatencyGate()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """A part found by entry point: its kind and its own options, already read."""
+
+    kind: Text
+    options: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """One model and everything its pipeline does."""
+
+    model: Text
+    data: DataSection
+    train: TrainSection
+    evaluation: EvaluationSection
+    gates: GatesSection | None
+    checks: ChecksSection = ChecksSection()
+    fairness: FairnessSection = FairnessSection()
+    registry: Plugin = field(default_factory=lambda: Plugin(kind="local"))
+    serving: Plugin = field(default_factory=lambda: Plugin(kind="envoy"))
+    rollout: RolloutPolicy = RolloutPolicy()

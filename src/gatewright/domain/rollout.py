@@ -1,0 +1,218 @@
+"""The rollout: a registered version on its way from 0 to 100 per cent of live traffic, or back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+
+from gatewright.domain.duration import Duration
+from gatewright.domain.evidence import LiveMetric, MetricEvidence, Observation
+from gatewright.domain.gate import Share
+
+FULL = 100.0
+ALMOST_FULL = 99.99  # while both arms live, the old one keeps 1 of 10,000 so that it remains a retry target
+Verb = Literal["abort", "pause", "resume"]
+
+
+class Phase(StrEnum):
+    """Where a rollout stands."""
+
+    PENDING = "pending"
+    PROGRESSING = "progressing"
+    PAUSED = "paused"
+    PROMOTING = "promoting"
+    ROLLING_BACK = "rolling_back"
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+
+    @property
+    def terminal(self) -> bool:
+        """No tick changes a terminal rollout."""
+        return self in (Phase.PROMOTED, Phase.ROLLED_BACK)
+
+
+class PauseReason(StrEnum):
+    """Why a rollout waits for a person."""
+
+    MANUAL = "manual"
+    APPROVAL = "approval"
+    INCONCLUSIVE = "inconclusive"
+    BLIND = "blind"
+    DRIFT = "drift"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """`weight` per cent of the traffic for at least `hold`."""
+
+    weight: Annotated[float, Gt(0), Lt(100)]
+    hold: Duration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Margins:
+    """How much worse the canary may be, as shares of requests."""
+
+    rollback_margin: Share
+    promote_margin: Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """An absolute limit on the error share, whatever the stable arm does."""
+
+    max_error_share: Annotated[float, Gt(0), Le(1)] = 0.05
+    tick: Duration = Duration(10.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutPolicy:
+    """How a rollout climbs, and what it needs to see on the way."""
+
+    steps: Annotated[tuple[Step, ...], MinLen(1)] = (
+        Step(weight=5, hold=Duration(1800.0)),
+        Step(weight=25, hold=Duration(4 * 3600.0)),
+        Step(weight=50, hold=Duration(24 * 3600.0)),
+    )
+    tick: Duration = Duration(60.0)
+    lease: Duration = Duration(300.0)
+    min_requests: Annotated[int, Gt(0)] = 300
+    max_extension: Annotated[float, Ge(0), Le(100)] | Duration = 4.0
+    errors: Margins = Margins(rollback_margin=0.0025, promote_margin=0.005)
+    latency: Margins = Margins(rollback_margin=0.005, promote_margin=0.01)
+    breaker: Breaker = Breaker()
+    alpha: Annotated[float, Gt(0), Le(0.2)] = 0.01
+    blind_after: Duration = Duration(900.0)
+    rollback_window: Duration = Duration(86400.0)
+
+    def extension_s(self, step: Step) -> float:
+        """Seconds a step may take beyond its hold before the rollout is inconclusive."""
+        if isinstance(self.max_extension, Duration):
+            return self.max_extension.seconds
+        return self.max_extension * step.hold.seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """One row: the whole state that the next decision needs.
+
+    `weight` is what was asked, in per cent. `held_s` is the hold time served in this step, `waited_s` all time spent
+    in it; neither accrues while the evidence is not fresh or the weight not verified. `revision` guards every write,
+    `epoch` fences off controllers that lost their lease.
+    """
+
+    id: str
+    model: str
+    run: str
+    number: int
+    canary: str
+    stable: str | None
+    policy: RolloutPolicy
+    started_at: datetime
+    phase: Phase = Phase.PENDING
+    pause: PauseReason | None = None
+    step: int = 0
+    weight: float = 0.0
+    held_s: float = 0.0
+    waited_s: float = 0.0
+    blind_s: float = 0.0
+    step_requests: int = 0
+    requests: int = 0
+    why: str = "registered"
+    revision: int = 0
+    epoch: int = 0
+    ticked_at: datetime | None = None
+    cursor: str = ""
+    slow_after_ms: float | None = None
+    evidence: Mapping[LiveMetric, MetricEvidence] = field(default_factory=dict)
+    breaker_log_e: tuple[float, ...] = ()
+    bootstrap_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What a person asked of a rollout."""
+
+    id: int
+    verb: Verb
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmState:
+    """A model server as the runtime sees it: `ready` is proven by the digest it reports."""
+
+    digest: str
+    ready: bool
+    restarts: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficState:
+    """Traffic as read back from the proxy itself, never as it was asked.
+
+    `weight` is the share, in per cent, of the live route that goes to the canary's digest; None when nothing could be
+    read, and `error` says why. `settled`: the traffic no longer depends on a lease, the rollout's end is its new state.
+    """
+
+    weight: float | None
+    settled: bool = False
+    canary: ArmState | None = None
+    stable: ArmState | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything a decision looks at besides the rollout itself."""
+
+    traffic: TrafficState
+    observations: tuple[Observation, ...] = ()
+    source_error: str | None = None
+    commands: tuple[Command, ...] = ()
+    serving: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the rollout should be next; `weight` is what the traffic should then show."""
+
+    phase: Phase
+    step: int
+    weight: float
+    why: str
+    pause: PauseReason | None = None
+    actor: str = "gatewright"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentRecord:
+    """One link of the append-only chain: digest = SHA-256(previous ‖ canonical event).
+
+    `kind` is what happened; a run has exactly one record whose kind is terminal.
+    """
+
+    seq: int
+    at: datetime
+    kind: str
+    actor: str
+    run: str
+    model: str
+    why: str
+    rollout: str | None
+    before: str | None
+    after: str | None
+    evidence: str | None
+    details: Mapping[str, Any]
+    previous: str
+    digest: str
+
+
+TERMINAL_KINDS = ("promoted", "rolled_back", "stopped", "aborted")

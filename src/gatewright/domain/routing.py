@@ -1,0 +1,71 @@
+"""How live traffic is split: the table that a gateway is given, and that is read back from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from gatewright.domain.errors import UnusableInput
+
+WHOLE = 10_000
+"""All traffic, in hundredths of a per cent."""
+
+_ROLLOUT = re.compile(r"[A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a model server listens."""
+
+    host: str = "127.0.0.1"
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteTable:
+    """Who gets which share: canary first, then stable; or one cluster alone.
+
+    Weights are hundredths of a per cent and sum to 10,000. A cluster never has weight 0: a gateway would not try
+    it when the other one fails. `rollout` is empty outside a rollout. `version` names this table as a whole.
+    """
+
+    version: str
+    rollout: str
+    revision: int
+    clusters: tuple[tuple[str, int], ...]
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.clusters]
+        weights = [weight for _, weight in self.clusters]
+        problem = ""
+        if not self.version:
+            problem = "it has no version"
+        elif not _ROLLOUT.fullmatch(self.rollout):
+            problem = f"rollout {self.rollout!r} has signs other than letters, digits, '.', '_' and '-'"
+        elif self.revision < 0:
+            problem = f"revision {self.revision} is negative"
+        elif len(names) not in (1, 2) or len(set(names)) != len(names) or not all(names):
+            problem = f"it needs one or two different clusters, not {names}"
+        elif min(weights) < 1 or sum(weights) != WHOLE:
+            problem = f"weights {weights} are not positive with the sum {WHOLE}"
+        if problem:
+            raise UnusableInput(f"route table {self.version!r}: {problem}", fix="correct what asked for it")
+
+    @property
+    def canary_weight(self) -> int:
+        """The canary's weight in hundredths of a per cent; 0 when one cluster has all traffic."""
+        return self.clusters[0][1] if len(self.clusters) == 2 else 0
+
+    @property
+    def route_name(self) -> str:
+        """What the access log tells of each request: rollout, revision and canary weight."""
+        return f"{self.rollout}|{self.revision}|{self.canary_weight}"
+
+    def share(self, digest: str) -> float:
+        """Per cent of the traffic that goes to the model with this digest."""
+        return 100.0 * dict(self.clusters).get(cluster_name(digest), 0) / WHOLE
+
+
+def cluster_name(digest: str) -> str:
+    """Name the cluster that serves the model with this artifact digest."""
+    return f"model-{digest.removeprefix('sha256:')[:12]}"

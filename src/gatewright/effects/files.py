@@ -1,0 +1,147 @@
+"""Files: written whole or not at all, digested, and never outside the folder they belong to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from gatewright.domain.errors import UnusableInput, WorldFailed
+from gatewright.domain.lineage import Artifact, DataFile
+from gatewright.effects.failpoints import failpoint
+
+_CHUNK = 1 << 20
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace `path` by `data`: temporary file, fsync, rename, fsync of the folder. WorldFailed if the disk refuses."""
+    failpoint(f"before-write:{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _refused("write", path, error) from error
+    failpoint(f"after-write:{path.name}")
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """The whole file; UnusableInput if it is missing, no file, or larger than `limit` bytes."""
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise UnusableInput(
+                f"{path} is {size:,} bytes large, at most {limit:,} are read", fix="is it the right file?"
+            )
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UnusableInput(f"{path} does not exist", fix="check the path, or run the stage that writes it") from error
+    except OSError as error:
+        raise UnusableInput(f"{path} cannot be read: {error.strerror}", fix="check the path and its rights") from error
+
+
+def digest_file(path: Path) -> str:
+    """sha256 of a file's bytes, as hex without a prefix."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def digest_listing(files: Iterable[DataFile]) -> str:
+    """`sha256:<hex>` over the sorted lines `path size sha256`: the digest of a data version and of an artifact."""
+    lines = sorted(f"{file.path} {file.size} {file.sha256}\n" for file in files)
+    return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def list_files(root: Path, names: Iterable[str] | None = None) -> tuple[DataFile, ...]:
+    """Digest the regular files at `root` (a file or a folder), sorted by path; links out of it are refused."""
+    if root.is_file():
+        paths = [root]
+        base = root.parent
+    else:
+        base = root
+        chosen = (safe_join(root, name) for name in names) if names is not None else root.rglob("*")
+        paths = sorted(path for path in chosen if path.is_file())
+    real = base.resolve()
+    for path in paths:
+        if not path.resolve().is_relative_to(real):
+            raise UnusableInput(f"{path} leads out of {base}", fix="replace the link by the file itself")
+    return tuple(
+        DataFile(path=path.relative_to(base).as_posix(), size=path.stat().st_size, sha256=digest_file(path))
+        for path in paths
+    )
+
+
+def measure_artifact(folder: Path) -> Artifact:
+    """The artifact in `folder` as its bytes are now; WorldFailed when it holds no file."""
+    files = list_files(folder) if folder.is_dir() else ()
+    if not files:
+        raise WorldFailed(f"{folder} holds no model", fix="the training command must write it into {output.dir}")
+    return Artifact(uri=str(folder), digest=digest_listing(files), size=sum(file.size for file in files))
+
+
+def safe_join(root: Path, name: str) -> Path:
+    """`root / name`, refused when `name` is absolute or leads outside of `root`."""
+    joined = root / name
+    if "\0" in name or Path(name).is_absolute() or not joined.resolve().is_relative_to(root.resolve()):
+        raise UnusableInput(f"{name!r} leads out of {root}", fix="use a path below the workspace")
+    return joined
+
+
+def copy_tree_atomic(source: Path, target: Path) -> None:
+    """Copy a folder so that `target` exists only when complete and durable; an existing target is left alone."""
+    if target.exists():
+        return
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            shutil.copytree(source, unfinished, dirs_exist_ok=True)
+            for path in unfinished.rglob("*"):
+                if path.is_file():
+                    _sync_file(path)
+            failpoint(f"before-rename:{target.parent.name}")
+            os.replace(unfinished, target)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise _refused("copy to", target, error) from error
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refused(verb: str, path: Path, error: OSError) -> WorldFailed:
+    return WorldFailed(
+        f"cannot {verb} {path}: {error.strerror or error}", fix="free space or mend the rights, then resume"
+    )

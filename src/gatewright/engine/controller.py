@@ -1,0 +1,186 @@
+"""The controller: look → decide → record → act, once per tick, under a lease."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gatewright.domain.documents import canonical_json, plain, sha256
+from gatewright.domain.errors import GatewrightError
+from gatewright.domain.evidence import Look
+from gatewright.domain.lineage import Artifact
+from gatewright.domain.rollout import ALMOST_FULL, Decision, Phase, Rollout, World
+from gatewright.ports import Progress
+from gatewright.rules import canary, evidence
+from gatewright.store.records import Event
+from gatewright.workspace import Workspace
+
+_OBSERVING = (Phase.PROGRESSING, Phase.PAUSED, Phase.PROMOTING)
+_SETTLING = (Phase.PENDING, Phase.PROMOTING, Phase.ROLLING_BACK)
+_SETTLING_S = 0.2
+
+
+class Controller:
+    """Drives rollouts of one workspace. The same tick runs in `run`, in a schedule and in a daemon."""
+
+    def __init__(self, workspace: Workspace, progress: Progress) -> None:
+        self._workspace = workspace
+        self._progress = progress
+
+    def drive(self, rollout: Rollout, *, until: Sequence[Phase]) -> Rollout:
+        """Tick until the rollout is in one of the phases `until`; the lease is given back at the end."""
+        workspace = self._workspace
+        try:
+            while rollout.phase not in until:
+                rollout = self.tick(rollout)
+                self._progress.waiting(headline(rollout))
+                if rollout.phase not in until:
+                    workspace.clock.sleep(look_again_s(rollout))
+        finally:
+            workspace.rollouts.release(rollout, workspace.owner)
+        return rollout
+
+    def tick(self, rollout: Rollout) -> Rollout:
+        """One look and its consequence. LeaseLost when another controller drives this rollout."""
+        workspace = self._workspace
+        now = workspace.clock.now()
+        before = workspace.rollouts.lease(rollout, workspace.owner, now, rollout.policy.lease.seconds)
+        if before.phase.terminal:
+            return before
+        seen, world, look = self._look(before)
+        now = workspace.clock.now()
+        informed = evidence.absorb(seen, world, look.cursor, now)
+        decision = canary.decide(informed, world)
+        after = canary.apply(informed, decision)
+        after = workspace.rollouts.advance(
+            before,
+            after,
+            _events(self._workspace, before, after, decision),
+            _tick_body(after, world),
+            world.commands,
+        )
+        self._act(after, world)
+        return after
+
+    def _look(self, rollout: Rollout) -> tuple[Rollout, World, Look]:
+        """Prepare the arms while pending, then read back traffic, evidence, commands and the baseline."""
+        workspace = self._workspace
+        if rollout.phase is Phase.PENDING:
+            workspace.traffic.prepare(rollout, *self._arms(rollout))
+        if rollout.phase is Phase.PENDING and rollout.stable is not None and not rollout.evidence:
+            rollout = evidence.begin(rollout, workspace.metrics.history(rollout))
+        look = Look(cursor=rollout.cursor)
+        if rollout.stable is not None:
+            look = workspace.metrics.observe(rollout, rollout.revision)
+        serving = workspace.registry.serving(rollout.model)
+        world = World(
+            traffic=workspace.traffic.state(rollout),
+            observations=look.observations if rollout.phase in _OBSERVING else (),
+            source_error=look.error,
+            commands=workspace.rollouts.commands(rollout),
+            serving=serving.artifact.digest if serving else None,
+        )
+        return rollout, world, look
+
+    def _act(self, rollout: Rollout, world: World) -> None:
+        """Make the world as decided; every effect may be repeated."""
+        workspace = self._workspace
+        observed = world.traffic.weight
+        match rollout.phase:
+            case Phase.PENDING:
+                return
+            case Phase.PROMOTING if observed is not None and observed >= ALMOST_FULL:
+                workspace.traffic.finish(rollout)
+                self._mark_serving(rollout, rollout.canary)
+            case Phase.PROMOTED:
+                workspace.traffic.finish(rollout)
+            case Phase.ROLLED_BACK:
+                workspace.traffic.finish(rollout)
+            case Phase.ROLLING_BACK:
+                workspace.traffic.set_weight(rollout, 0.0)
+                if rollout.stable is not None and world.serving != rollout.stable:
+                    self._mark_serving(rollout, rollout.stable)
+            case _:
+                workspace.traffic.set_weight(rollout, rollout.weight)
+
+    def _mark_serving(self, rollout: Rollout, digest: str) -> None:
+        version = self._workspace.registry.find(rollout.model, digest)
+        if version is None:
+            raise GatewrightError(f"{digest} is not registered", fix="this is a fault of Gatewright: please report it")
+        self._workspace.registry.mark_serving(version)
+
+    def _arms(self, rollout: Rollout) -> tuple[Artifact, Artifact | None]:
+        canary_version = self._workspace.registry.find(rollout.model, rollout.canary)
+        stable = self._workspace.registry.find(rollout.model, rollout.stable) if rollout.stable else None
+        if canary_version is None:
+            raise GatewrightError(f"{rollout.canary} is not registered", fix="register it first: gatewright register")
+        return canary_version.artifact, stable.artifact if stable else None
+
+
+def look_again_s(rollout: Rollout) -> float:
+    """Seconds until the next look; short while only the runtime has to catch up."""
+    interval = evidence.interval_s(rollout.policy)
+    return min(interval, _SETTLING_S) if rollout.phase in _SETTLING else interval
+
+
+def headline(rollout: Rollout) -> str:
+    """One line for people: phase, weight, and what is waited for."""
+    return f"{rollout.phase} at {rollout.weight:g} %: {rollout.why}"
+
+
+def _events(workspace: Workspace, before: Rollout, after: Rollout, decision: Decision) -> tuple[Event, ...]:
+    """A record for every change of phase or step."""
+    if (before.phase, before.step) == (after.phase, after.step):
+        return ()
+    kind = "step" if before.phase is after.phase or before.phase is Phase.PENDING else after.phase.value
+    if after.phase is Phase.PROMOTING:
+        kind = "promoting"
+    assert after.ticked_at is not None
+    return (
+        Event(
+            at=after.ticked_at,
+            kind=kind,
+            run=after.run,
+            model=after.model,
+            rollout=after.id,
+            why=after.why,
+            actor=_actor(after, decision),
+            before=after.stable,
+            after=after.canary if after.phase is not Phase.ROLLED_BACK else after.stable,
+            evidence=sha256(canonical_json(after.evidence)),
+            details=_details(workspace, after),
+        ),
+    )
+
+
+def _actor(rollout: Rollout, decision: Decision) -> str:
+    if rollout.phase is Phase.PROMOTED and rollout.bootstrap_by:
+        return rollout.bootstrap_by
+    return decision.actor
+
+
+def _details(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
+    details: dict[str, Any] = {"step": rollout.step, "weight": rollout.weight, "version": rollout.number}
+    if rollout.phase.terminal:
+        run = workspace.runs.get(rollout.run)
+        lock = run.need("lock", "validate")
+        details["inputs"] = lock.body["inputs_of_run"]
+        details["bootstrap"] = rollout.stable is None
+        details["verdict"] = run.digest("verdict")
+        details["report"] = run.digest("evaluation-report")
+    return details
+
+
+def _tick_body(rollout: Rollout, world: World) -> dict[str, Any]:
+    return {
+        "phase": rollout.phase,
+        "step": rollout.step,
+        "weight": rollout.weight,
+        "observed": world.traffic.weight,
+        "why": rollout.why,
+        "held_s": round(rollout.held_s, 3),
+        "requests": rollout.requests,
+        "source_error": world.source_error,
+        "standings": plain(evidence.standings(rollout)),
+        "blocks": plain(world.observations),
+    }

@@ -1,0 +1,57 @@
+"""Ending a run: one terminal record in the chain, and a copy of it in the run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gatewright.domain.documents import plain
+from gatewright.domain.rollout import DeploymentRecord
+from gatewright.store.records import Event
+from gatewright.store.runs import LOCK, RECORD, Handoff, RunFolder
+from gatewright.workspace import Workspace
+
+EXIT_OF = {"promoted": 0, "rolled_back": 1, "stopped": 1, "aborted": 1}
+
+
+def end_run(
+    workspace: Workspace,
+    run: RunFolder,
+    *,
+    kind: str,
+    why: str,
+    actor: str = "gatewright",
+    details: Mapping[str, Any] | None = None,
+) -> DeploymentRecord:
+    """Append the terminal record of `run` (or find the one it has) and write deployment-record.json."""
+    lock = run.need(LOCK, "validate")
+    event = Event(
+        at=workspace.clock.now(),
+        kind=kind,
+        run=run.id,
+        model=lock.body["model"],
+        why=why,
+        actor=actor,
+        details={"inputs": lock.body["inputs_of_run"], **(details or {})},
+    )
+    record = workspace.records.append(event)
+    write_record(run, record)
+    return record
+
+
+def write_record(run: RunFolder, record: DeploymentRecord) -> None:
+    """The run's own copy of its terminal record; written again after a crash in between."""
+    if run.read(RECORD) is not None:
+        return
+    run.write(
+        RECORD,
+        Handoff(
+            run=run.id,
+            stage="rollout finish",
+            status=record.kind,
+            started_at=record.at,
+            ended_at=record.at,
+            outputs={"record": record.digest},
+            body={"record": plain(record)},
+        ),
+    )

@@ -1,0 +1,131 @@
+"""One model server as a child process: started, listened to, restarted, given up."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gatewright.domain.documents import short
+from gatewright.domain.routing import Endpoint, cluster_name
+from gatewright.effects.processes import ProcessIdentity, end_tree, spawn
+
+CRASHES_ALLOWED = 3
+_STEADY_S = 30.0
+_PAUSES_S = (0.0, 0.2, 1.0)
+
+
+@dataclass(slots=True, kw_only=True)
+class ModelServer:
+    """The server of one model digest, owned by the supervisor's main thread.
+
+    It is `ready` once it has announced its port and proven the digest of the bytes it loaded. After three crashes
+    without a steady half minute in between, or when it refuses the model, it is given up and `error` says why.
+    """
+
+    model: str
+    digest: str
+    folder: str
+    root: Path
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    endpoint: Endpoint | None = None
+    restarts: int = 0
+    error: str | None = None
+    _said: bytes = b""
+    _crashes: int = 0
+    _started: float = 0.0
+    _next_start: float = field(default=0.0)
+
+    @property
+    def name(self) -> str:
+        """Its name in the process table and in the gateway."""
+        return cluster_name(self.digest)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it serves the right bytes now."""
+        return self.endpoint is not None
+
+    @property
+    def identity(self) -> ProcessIdentity | None:
+        """The running process."""
+        return ProcessIdentity.of(self.process.pid) if self.process else None
+
+    def look(self) -> bool:
+        """Start it, hear its announcement, notice its end; True when something changed."""
+        if self.error is not None:
+            return False
+        if self.process is None:
+            return self._start()
+        heard = self._hear()
+        if self.process.poll() is not None:
+            self._ended(self.process.returncode)
+            return True
+        return heard
+
+    def stop(self) -> None:
+        """End it; requests in flight are answered first."""
+        if self.process is not None:
+            if self.process.stdin is not None:
+                self.process.stdin.close()
+            end_tree(self.process.pid, grace_s=3.0)
+            self.process.wait()
+        self.process, self.endpoint = None, None
+
+    def _start(self) -> bool:
+        if time.monotonic() < self._next_start:
+            return False
+        argv = [sys.executable, "-m", "gatewright.serving.server", "--artifact", self.folder, "--model", self.model]
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self.process = spawn(
+                [*argv, "--digest", self.digest, "--port", "0"],
+                cwd=self.root,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log.fileno(),
+            )
+        assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self._said, self._started = b"", time.monotonic()
+        return True
+
+    def _hear(self) -> bool:
+        if self.endpoint is not None or self.process is None or self.process.stdout is None:
+            return False
+        self._said += self.process.stdout.read() or b""
+        line, complete, _ = self._said.partition(b"\n")
+        if not complete:
+            return False
+        announcement = json.loads(line)
+        if "port" not in announcement:
+            return False
+        if announcement["digest"] != self.digest:
+            self.error = f"it loaded {short(announcement['digest'])} instead of {short(self.digest)}"
+            self.stop()
+            return True
+        self.endpoint = Endpoint(port=int(announcement["port"]))
+        return True
+
+    def _ended(self, code: int) -> None:
+        self._hear()
+        self.process, self.endpoint = None, None
+        self._crashes = 1 if time.monotonic() - self._started > _STEADY_S else self._crashes + 1
+        self.restarts += 1
+        if code == 2:
+            self.error = self._refusal()
+        elif self._crashes >= CRASHES_ALLOWED:
+            self.error = f"it ended {self._crashes} times in a row (last exit code {code}); see {self.log}"
+        else:
+            self._next_start = time.monotonic() + _PAUSES_S[self._crashes]
+
+    def _refusal(self) -> str:
+        try:
+            return str(json.loads(self._said.splitlines()[-1])["error"])
+        except (ValueError, KeyError, IndexError, TypeError):
+            return f"it refused to start; see {self.log}"

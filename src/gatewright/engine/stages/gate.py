@@ -1,0 +1,101 @@
+"""Stage 3b, gate: the report and the configured gates give one verdict, or the run stops here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gatewright.domain.documents import plain
+from gatewright.domain.errors import DigestChanged, Inconclusive, StageFailed, UnusableInput
+from gatewright.domain.evaluation import METRIC_VERSION, EvaluationReport
+from gatewright.domain.gate import GateName, GateResult, Judgement, Verdict
+from gatewright.effects.files import digest_file
+from gatewright.engine.handover import Handover
+from gatewright.ports import Progress
+from gatewright.rules.evalset import age
+from gatewright.rules.evaluation import measures, notes
+from gatewright.rules.judgement import judge
+from gatewright.rules.report import report_from
+from gatewright.store.runs import VERDICT, Handoff, RunFolder
+from gatewright.workspace import Workspace
+
+_STATUS = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "inconclusive"}
+
+
+def gate(
+    workspace: Workspace, run: RunFolder, progress: Progress, *, skip: frozenset[GateName] = frozenset()
+) -> Handoff:
+    """Write verdict.json. StageFailed when a gate fails or the evaluation set is overdue, Inconclusive without enough
+    evidence; an error, never a pass, for a report of other models or rows."""
+    handover = Handover(workspace, run, "gate", VERDICT)
+    lock = handover.need("lock")
+    handed = handover.need("evaluation-report")
+    report = report_from(handed.body)
+    _check_bindings(handover, lock.body, report)
+    state, age_text = age(
+        workspace.data_versions.get(lock.body["evaluation"]["name"], lock.body["evaluation"]["version"]),
+        workspace.clock.now(),
+    )
+    warnings = [*handed.body["warnings"], *notes(report)]
+    warnings += [age_text] if state == "ageing" else []
+    if state == "overdue":
+        handover.finish("failed", {"verdict": Verdict.FAIL, "results": [], "warnings": [age_text]})
+        raise StageFailed(age_text, fix="make a newer evaluation set: gatewright data add … --role eval")
+    judgement = _judgement(workspace, lock.body, report, skip)
+    for text in (*judgement.warnings, *warnings):
+        progress.warning(text)
+    handoff = handover.finish(
+        _STATUS[judgement.verdict],
+        {
+            "verdict": judgement.verdict,
+            "artifact": report.candidate_digest,
+            **plain(judgement),
+            "warnings": [*judgement.warnings, *warnings],
+        },
+    )
+    _refuse(judgement)
+    return handoff
+
+
+def _judgement(
+    workspace: Workspace, lock: dict[str, Any] | Any, report: EvaluationReport, skip: frozenset[GateName]
+) -> Judgement:
+    gates = workspace.project.gates
+    if gates is None:
+        return Judgement(results=(), warnings=("gates: none — nothing was checked",), bootstrap_by=lock["bootstrap_by"])
+    rows = gates.fairness.min_rows if gates.fairness else 1
+    baseline = measures(report, "baseline", rows) if report.baseline_digest else None
+    return judge(gates, measures(report, "candidate", rows), baseline, bootstrap_by=lock["bootstrap_by"], skip=skip)
+
+
+def _check_bindings(handover: Handover, lock: Any, report: EvaluationReport) -> None:
+    """The report must speak of this run's candidate, baseline and rows, in today's metric."""
+    candidate = handover.need("candidate").body["candidate"]["artifact"]["digest"]
+    baseline = lock["baseline"]["artifact"]["digest"] if lock["baseline"] else None
+    for name, expected, found in (
+        ("candidate", candidate, report.candidate_digest),
+        ("baseline", baseline, report.baseline_digest),
+        ("evaluation set", lock["evaluation"]["digest"], report.evaluation_digest),
+        ("metric version", METRIC_VERSION, report.metric_version),
+    ):
+        if expected != found:
+            raise DigestChanged(f"the {name} of the report", recorded=str(expected), found=str(found))
+    predictions = handover.run.path / "predictions" / "predictions.parquet"
+    recorded = handover.run.need("evaluation-report", "evaluate").outputs["predictions"]
+    if not predictions.is_file():
+        raise UnusableInput(f"{predictions} is missing", fix=f"gatewright evaluate --run {handover.run.id}")
+    found_digest = "sha256:" + digest_file(predictions)
+    if found_digest != recorded:
+        raise DigestChanged("predictions.parquet", recorded=recorded, found=found_digest)
+    handover.inputs["predictions"] = recorded
+
+
+def _refuse(judgement: Judgement) -> None:
+    def told(verdict: Verdict) -> list[GateResult]:
+        return [result for result in judgement.results if result.verdict is verdict]
+
+    if judgement.verdict is Verdict.FAIL:
+        failing = "\n".join(f"{result.gate} gate: {result.why}" for result in told(Verdict.FAIL))
+        raise StageFailed(failing, fix="the model goes no further; mend data or code and start a new run")
+    if judgement.verdict is Verdict.INCONCLUSIVE:
+        thin = "\n".join(f"{result.gate} gate: {result.why}" for result in told(Verdict.INCONCLUSIVE))
+        raise Inconclusive(thin, fix="a larger evaluation set decides; see docs/gates.md")

@@ -1,0 +1,32 @@
+"""Stage 4, register: a candidate with a passing verdict becomes a numbered version, once per model digest."""
+
+from __future__ import annotations
+
+from gatewright.domain.documents import canonical_json, plain
+from gatewright.domain.errors import UnusableInput
+from gatewright.domain.lineage import Candidate
+from gatewright.engine.handover import Handover
+from gatewright.ports import Progress, Registration
+from gatewright.store.codec import decode
+from gatewright.store.runs import VERSION, Handoff, RunFolder
+from gatewright.workspace import Workspace
+
+
+def register(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
+    """Register the candidate; UnusableInput when the verdict speaks of another model."""
+    handover = Handover(workspace, run, "register", VERSION)
+    verdict = handover.need("verdict")
+    report_digest = verdict.inputs["evaluation-report.json"]
+    trained = handover.need("candidate")
+    candidate = decode(Candidate, canonical_json(trained.body["candidate"]))
+    artifact = handover.artifact(candidate.artifact)
+    if verdict.body["artifact"] != artifact.digest:
+        raise UnusableInput(
+            f"the verdict of run {run.id} speaks of another model",
+            fix=f"gatewright evaluate --run {run.id}, then gate",
+        )
+    version = workspace.registry.register(
+        Registration(candidate=candidate, data_digest=candidate.data, report_digest=report_digest, run=run.id)
+    )
+    handover.outputs["artifact"] = version.artifact.digest
+    return handover.finish("passed", {"version": plain(version)})

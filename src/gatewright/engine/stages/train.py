@@ -1,0 +1,118 @@
+"""Stage 2, train: run the team's own command on the pinned data and keep what it leaves, by digest."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from importlib.metadata import distributions
+
+from gatewright.domain.documents import plain
+from gatewright.domain.errors import DigestChanged, StageFailed
+from gatewright.domain.lineage import Candidate
+from gatewright.domain.project import Project
+from gatewright.effects.files import measure_artifact
+from gatewright.effects.git import commit
+from gatewright.engine.handover import Handover
+from gatewright.ports import Job, JobResult, Progress
+from gatewright.store.runs import CANDIDATE, Handoff, RunFolder
+from gatewright.workspace import Workspace
+
+MODEL_FILES = ("model.skops", "signature.json")
+
+
+def train(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
+    """Run `train.command`; StageFailed (the run stays open) when it fails, runs too long or leaves no model."""
+    handover = Handover(workspace, run, "train", CANDIDATE)
+    lock = handover.need("lock")
+    handover.need("validation")
+    version, data = handover.data("train", lock.body["train"], "train")
+    output = run.path / "model"
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    command = _command(
+        workspace.project,
+        {
+            "data.path": str(data),
+            "data.version": version.version,
+            "run.id": run.id,
+            "output.dir": str(output),
+            "model": workspace.project.model,
+        },
+    )
+    started_commit = commit(workspace.root)
+    result = workspace.executor.run(
+        Job(
+            argv=command,
+            cwd=workspace.root,
+            log=run.path / "logs" / "train.log",
+            timeout_s=workspace.project.train.timeout.seconds,
+        ),
+        progress,
+    )
+    _check_result(result, run, workspace.project)
+    missing = [name for name in MODEL_FILES if not (output / name).is_file()]
+    if missing:
+        raise StageFailed(
+            f"the training command ended well but left no {' and no '.join(missing)} in {output}",
+            fix="write them into {output.dir}; see docs/training.md",
+            final=False,
+        )
+    _check_unchanged(handover, run, started_commit)
+    artifact = measure_artifact(output)
+    candidate = Candidate(
+        model=workspace.project.model,
+        artifact=artifact,
+        data=version.digest,
+        commit=lock.body["commit"],
+        params={"command": list(command), "format": workspace.project.train.format},
+        trained_at=workspace.clock.now(),
+    )
+    handover.outputs["artifact"] = artifact.digest
+    return handover.finish(
+        "passed",
+        {"candidate": plain(candidate), "seconds": round(result.seconds, 3), "environment": _environment()},
+    )
+
+
+def _command(project: Project, values: dict[str, str]) -> tuple[str, ...]:
+    """The configured argv with its placeholders filled; each word stays one word."""
+    words = []
+    for word in project.train.command:
+        for name, value in values.items():
+            word = word.replace("{" + name + "}", value)
+        words.append(word)
+    return tuple(words)
+
+
+def _check_result(result: JobResult, run: RunFolder, project: Project) -> None:
+    log = run.path / "logs" / "train.log"
+    if result.ended == "timeout":
+        raise StageFailed(
+            f"the training command did not end within {project.train.timeout}; it and its children were ended",
+            fix=f"see {log}, or raise train.timeout",
+            final=False,
+        )
+    if result.code != 0:
+        raise StageFailed(
+            f"the training command failed with exit code {result.code}",
+            fix=f"see {log}, mend it, then: gatewright run --resume {run.id}",
+            final=False,
+        )
+
+
+def _check_unchanged(handover: Handover, run: RunFolder, started_commit: str) -> None:
+    """What was trained on must be what was locked: bytes and commit may not have moved meanwhile."""
+    lock = handover.need("lock")
+    handover.data("train", lock.body["train"], "train")
+    ended_commit = commit(handover.workspace.root)
+    if ended_commit != started_commit:
+        raise DigestChanged("the commit, while training ran", recorded=started_commit, found=ended_commit)
+
+
+def _environment() -> dict[str, object]:
+    packages = {dist.metadata["Name"]: dist.version for dist in distributions()}
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+    }

@@ -1,0 +1,116 @@
+"""What a person asks for first: what serves, what climbs, what runs; recorded beside observed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psutil
+
+from gatewright.domain.documents import plain, short
+from gatewright.domain.errors import WorldFailed
+from gatewright.domain.rollout import Rollout
+from gatewright.domain.routing import RouteTable
+from gatewright.rules import evidence, routing
+from gatewright.workspace import Workspace
+
+_OURS = ("gatewright.serving.server", "gatewright.engine.supervisor")
+
+
+def view(workspace: Workspace) -> dict[str, Any]:
+    """Everything `gatewright status` shows, as JSON types."""
+    model = workspace.project.model
+    serving = workspace.registry.serving(model)
+    rollout = workspace.rollouts.active(model) or workspace.rollouts.latest(model)
+    rows = processes(workspace)
+    return {
+        "model": model,
+        "serving": {"number": serving.number, "digest": short(serving.artifact.digest)} if serving else None,
+        "traffic": traffic(workspace),
+        "rollout": rollout_view(workspace, rollout) if rollout else None,
+        "open_runs": [run.id for run in workspace.runs.open()],
+        "processes": rows,
+        "orphans": orphans(workspace),
+        "quarantined": {short(digest): why for digest, why in workspace.rollouts.quarantined(model).items()},
+    }
+
+
+def traffic(workspace: Workspace) -> dict[str, Any]:
+    """Shares per model server in per cent: as recorded in the state database, and as the gateway answers."""
+    route = workspace.routes.get(workspace.project.model)
+    recorded = None
+    if route is not None:
+        recorded = routing.table(
+            rollout=route.rollout,
+            revision=route.revision,
+            stable=route.stable,
+            canary=route.canary,
+            fallback=route.fallback,
+            weight=route.weight,
+            lapsed=False,
+        )
+    try:
+        observed, error = workspace.gateway.table(), None
+    except WorldFailed as failure:
+        observed, error = None, str(failure)
+    return {"recorded": _shares(recorded), "observed": _shares(observed), "error": error}
+
+
+def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
+    """One rollout: phase, weights, hold, evidence."""
+    step = rollout.policy.steps[rollout.step]
+    return {
+        "id": rollout.id,
+        "run": rollout.run,
+        "phase": rollout.phase.value,
+        "pause": rollout.pause.value if rollout.pause else None,
+        "why": rollout.why,
+        "step": rollout.step,
+        "steps": len(rollout.policy.steps),
+        "weight": rollout.weight,
+        "observed": workspace.traffic.state(rollout).weight,
+        "held_s": round(rollout.held_s, 1),
+        "hold_s": step.hold.seconds,
+        "requests": rollout.step_requests,
+        "needed_requests": evidence.needed_requests(rollout),
+        "slow_after_ms": rollout.slow_after_ms,
+        "standings": [plain(standing) for standing in evidence.standings(rollout)],
+    }
+
+
+def processes(workspace: Workspace) -> list[dict[str, Any]]:
+    """The runtime's processes as recorded, each with whether it really lives."""
+    return [
+        {
+            "name": row.name,
+            "pid": row.identity.pid,
+            "state": ("ready" if row.ready else "starting") if row.identity.alive() else "gone",
+            "port": row.port,
+            "restarts": row.restarts,
+            "error": row.error,
+        }
+        for row in workspace.processes.all()
+    ]
+
+
+def orphans(workspace: Workspace) -> list[int]:
+    """Processes of this workspace's runtime that its supervisor does not know."""
+    known = {row.identity.pid for row in workspace.processes.all()}
+    root = str(workspace.root)
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words = process.info["cmdline"] or []
+        ours = any(word in _OURS for word in words) or any(
+            word.startswith(f"{root}/.gatewright/gateway/") for word in words
+        )
+        here = (
+            root in words
+            or (process.info["cwd"] or "").startswith(root)
+            or any(word.startswith(f"{root}/") for word in words)
+        )
+        if ours and here and process.pid not in known:
+            found.append(process.pid)
+    return found
+
+
+def _shares(table: RouteTable | None) -> dict[str, float] | None:
+    return {name: share / 100 for name, share in table.clusters} if table else None

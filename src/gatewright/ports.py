@@ -1,0 +1,192 @@
+"""What we ask of the world: small protocols that adapters fulfil, found by entry point.
+
+Every effect here is idempotent: asking twice for the same thing changes nothing the second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+from gatewright.domain.evidence import History, Look
+from gatewright.domain.lineage import Artifact, Candidate, DataFile, DataVersion, ModelVersion
+from gatewright.domain.rollout import Rollout, TrafficState
+from gatewright.domain.routing import Endpoint, RouteTable
+from gatewright.store.database import Database
+
+ACCESS_LOG = Path(".gatewright/gateway/access.jsonl")
+"""Where the gateway tells of each request, relative to the workspace; rotated to the same name with `.1`."""
+
+
+class Clock(Protocol):
+    """Time as the doing rooms see it."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What an adapter may know of its workspace: the root folder, the model, the state database and the clock."""
+
+    root: Path
+    model: str
+    database: Database
+    clock: Clock
+
+
+class Progress(Protocol):
+    """Where long work tells how far it is. Implementations never raise."""
+
+    def stage(self, name: str, state: str, note: str = "") -> None:
+        """`state` is started, passed, failed or skipped."""
+
+    def waiting(self, what: str) -> None:
+        """What is being waited for right now, with its numbers."""
+
+    def line(self, text: str) -> None:
+        """One line of output of a command that runs."""
+
+    def warning(self, text: str) -> None:
+        """Something the user should know although the work goes on."""
+
+
+class DataSource(Protocol):
+    """Where the bytes of a data version live."""
+
+    def current(self, uri: str) -> tuple[DataFile, ...]:
+        """List and digest the files at `uri` as they are now; DataError when there is nothing usable."""
+
+    def read(self, version: DataVersion, into: Path) -> Path:
+        """Lay exactly the files of `version` below `into`, verified; return the file or folder to hand on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A command to run: argv (never a shell line), folder, extra environment, time limit, log file."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    log: Path
+    timeout_s: float
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """How a job ended. `ended` says whether it exited by itself, ran out of time or was interrupted."""
+
+    code: int
+    ended: Literal["exited", "timeout", "interrupted"]
+    seconds: float
+
+
+class Executor(Protocol):
+    """Runs the team's commands."""
+
+    def run(self, job: Job, progress: Progress) -> JobResult:
+        """Run `job` to its end, streaming its output; every process it left behind is ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What a registry needs to register a candidate."""
+
+    candidate: Candidate
+    data_digest: str
+    report_digest: str
+    run: str
+
+
+class Registry(Protocol):
+    """Registered versions and which of them serves production."""
+
+    def register(self, registration: Registration) -> ModelVersion:
+        """Store the model and number it; the same artifact digest gives the same version again."""
+
+    def find(self, model: str, digest: str) -> ModelVersion | None:
+        """The version of `model` with this artifact digest."""
+
+    def serving(self, model: str) -> ModelVersion | None:
+        """The baseline: the version that production serves; None before the first deployment."""
+
+    def mark_serving(self, version: ModelVersion) -> None:
+        """Make `version` the baseline."""
+
+
+class Traffic(Protocol):
+    """The split of live traffic between the arms of a rollout."""
+
+    def prepare(self, rollout: Rollout, canary: Artifact, stable: Artifact | None) -> None:
+        """Make both arms reachable; the canary gets no traffic yet."""
+
+    def state(self, rollout: Rollout) -> TrafficState:
+        """Read back weight and arms; a failure to read is told in the state, not raised."""
+
+    def set_weight(self, rollout: Rollout, weight: float) -> None:
+        """Ask for `weight` per cent for the canary and renew the lease; LeaseLost for an outdated epoch."""
+
+    def finish(self, rollout: Rollout) -> None:
+        """After a terminal phase: promoted makes the canary the stable arm, rolled back unloads it."""
+
+
+class MetricSource(Protocol):
+    """Live evidence about the arms of a rollout."""
+
+    def history(self, rollout: Rollout) -> History:
+        """Stable's own past before the rollout."""
+
+    def observe(self, rollout: Rollout, tick: int) -> Look:
+        """What happened since the rollout's cursor; a failure is told in the look, not raised."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing a check found: where, which rule, what."""
+
+    where: str
+    rule: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What a check says. `unavailable`: it could not really run, which is no pass."""
+
+    check: str
+    status: Literal["passed", "failed", "unavailable"]
+    summary: str
+    findings: Sequence[Finding] = ()
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+class Check(Protocol):
+    """A check of the code before anything is trained."""
+
+    def run(self, root: Path) -> CheckResult:
+        """Check the workspace at `root`; never raises for a tool that is missing or broken."""
+
+
+class Gateway(Protocol):
+    """The proxy that the supervisor runs: a process that is told by files and read back over HTTP."""
+
+    def argv(self) -> tuple[str, ...]:
+        """How to start it; writes what it needs to start. UnusableInput when its port is taken."""
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+
+    def configure(self, table: RouteTable | None, endpoints: Mapping[str, Endpoint]) -> None:
+        """Make it serve `table` over `endpoints` (by cluster name); a cluster is known before a route names it."""
+
+    def table(self) -> RouteTable | None:
+        """The table in force, read back; WorldFailed when it cannot be read."""
+
+    def rotate_log(self) -> None:
+        """Keep its log within bounds; no line is lost."""

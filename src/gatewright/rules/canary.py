@@ -1,0 +1,170 @@
+"""What should this rollout do next? The state machine: (rollout, world) → Decision, one `match`, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gatewright.domain.rollout import ALMOST_FULL, FULL, Command, Decision, PauseReason, Phase, Rollout, World
+from gatewright.rules.evidence import Standing, breaker_tripped, fresh, is_blind, missing, standings, verified
+
+START_LIMIT_S = 600.0
+
+
+def decide(rollout: Rollout, world: World) -> Decision:
+    """The next phase, step and weight of `rollout`, whose evidence has already absorbed this look.
+
+    An abort, a broken canary and an alarm win over everything until the rollout has ended; missing data never advances.
+    """
+    if rollout.phase.terminal:
+        return _stay(rollout, rollout.why)
+    if rollout.phase is Phase.ROLLING_BACK:
+        return _rolling_back(rollout, world)
+    if ending := _ending(rollout, world):
+        return ending
+    match rollout.phase:
+        case Phase.PAUSED:
+            return _paused(rollout, world)
+        case _ if (last := _last_word(world)) and last.verb == "pause":
+            return _pause(rollout, PauseReason.MANUAL, f"paused by {last.actor}", last.actor)
+        case Phase.PENDING:
+            return _pending(rollout, world)
+        case Phase.PROMOTING if _arrived(rollout, world):
+            return _to(rollout, Phase.PROMOTED, "all traffic is on the new version, read back")
+        case _ if rollout.blind_s > rollout.policy.blind_after.seconds:
+            why = f"nothing could be seen for {rollout.blind_s:.0f} s: {_blindness(rollout, world)}"
+            return _pause(rollout, PauseReason.BLIND, why)
+        case Phase.PROMOTING:
+            return _stay(rollout, "waiting until the traffic shows 100 %")
+        case _:
+            return _progressing(rollout, world)
+
+
+def apply(rollout: Rollout, decision: Decision) -> Rollout:
+    """The rollout as `decision` wants it; a new step starts its own hold, a resumed one its own extension."""
+    resumed = rollout.phase is Phase.PAUSED and decision.phase is not Phase.PAUSED
+    started = rollout.phase is Phase.PENDING and decision.phase is not Phase.PENDING
+    if resumed:
+        rollout = replace(rollout, waited_s=0.0, blind_s=0.0)
+    if started or decision.step != rollout.step:
+        rollout = replace(rollout, held_s=0.0, waited_s=0.0, step_requests=0)
+    return replace(
+        rollout,
+        phase=decision.phase,
+        step=decision.step,
+        weight=decision.weight,
+        why=decision.why,
+        pause=decision.pause,
+    )
+
+
+def _ending(rollout: Rollout, world: World) -> Decision | None:
+    """Reasons to roll back, whatever else is going on."""
+    if abort := next((command for command in world.commands if command.verb == "abort"), None):
+        return _back(rollout, f"aborted by {abort.actor}", abort.actor)
+    canary = world.traffic.canary
+    if canary is not None and canary.error:
+        return _back(rollout, f"the canary does not run: {canary.error}")
+    for standing in standings(rollout):
+        if standing.degraded:
+            return _back(rollout, _degradation(standing))
+    if breaker_tripped(rollout):
+        share = rollout.policy.breaker.max_error_share
+        return _back(rollout, f"the canary's error share is above its absolute limit of {share:.1%}")
+    return None
+
+
+def _pending(rollout: Rollout, world: World) -> Decision:
+    canary = world.traffic.canary
+    proven = canary is not None and canary.ready and canary.digest == rollout.canary
+    if not proven or not verified(rollout, world):
+        if rollout.waited_s + rollout.blind_s > START_LIMIT_S:
+            return _back(rollout, f"the canary was not ready after {START_LIMIT_S:.0f} s")
+        waiting = "waiting until the canary has loaded the model and proven its digest"
+        return _stay(rollout, _blindness(rollout, world) if proven else waiting)
+    if rollout.stable is None:
+        return _to(rollout, Phase.PROMOTING, "first deployment: no stable arm to compare with", weight=FULL)
+    first = rollout.policy.steps[0]
+    return _to(rollout, Phase.PROGRESSING, f"the canary is ready: {first.weight:g} %", weight=first.weight)
+
+
+def _progressing(rollout: Rollout, world: World) -> Decision:
+    if is_blind(rollout, world):
+        return _stay(rollout, _blindness(rollout, world))
+    lacking = ", ".join(missing(rollout))
+    if not lacking and fresh(rollout, world):
+        return _next_step(rollout)
+    lacking = lacking or "no requests of both arms in this look"
+    step = rollout.policy.steps[rollout.step]
+    if rollout.waited_s > step.hold.seconds + rollout.policy.extension_s(step):
+        return _pause(rollout, PauseReason.INCONCLUSIVE, f"no conclusion after {rollout.waited_s:.0f} s: {lacking}")
+    return _stay(rollout, lacking)
+
+
+def _arrived(rollout: Rollout, world: World) -> bool:
+    """The good end: read back full, free of the lease, and the baseline moved."""
+    full = world.traffic.weight is not None and world.traffic.weight >= ALMOST_FULL
+    return full and world.traffic.settled and world.serving == rollout.canary
+
+
+def _paused(rollout: Rollout, world: World) -> Decision:
+    """What is paused goes on where its weight says that it was."""
+    last = _last_word(world)
+    if last is None or last.verb != "resume":
+        return _stay(rollout, rollout.why)
+    before = {0.0: Phase.PENDING, FULL: Phase.PROMOTING}.get(rollout.weight, Phase.PROGRESSING)
+    return replace(_to(rollout, before, f"resumed by {last.actor}"), actor=last.actor)
+
+
+def _rolling_back(rollout: Rollout, world: World) -> Decision:
+    """The end: the canary read back at 0, and stable the baseline again; before the first deployment there is none."""
+    gone = world.traffic.weight == 0.0
+    restored = rollout.stable is None or world.serving == rollout.stable
+    phase = Phase.ROLLED_BACK if gone and restored else Phase.ROLLING_BACK
+    return _to(rollout, phase, rollout.why, weight=0.0)
+
+
+def _next_step(rollout: Rollout) -> Decision:
+    if rollout.step + 1 < len(rollout.policy.steps):
+        step = rollout.policy.steps[rollout.step + 1]
+        return replace(
+            _to(rollout, Phase.PROGRESSING, f"healthy: on to {step.weight:g} %", weight=step.weight),
+            step=rollout.step + 1,
+        )
+    return _to(rollout, Phase.PROMOTING, "healthy at every step: on to 100 %", weight=FULL)
+
+
+def _degradation(standing: Standing) -> str:
+    what = {"errors": "fails", "latency": "is slow on"}[standing.metric]
+    return (
+        f"{standing.metric}: the canary {what} {standing.canary_share:.2%} of its requests, "
+        f"stable {standing.stable_share:.2%} (e {standing.e_rollback:.3g}, limit {standing.rollback_limit:.0f})"
+    )
+
+
+def _blindness(rollout: Rollout, world: World) -> str:
+    if world.source_error:
+        return f"no evidence: {world.source_error}"
+    if world.traffic.weight is None:
+        return f"the traffic cannot be read back: {world.traffic.error}"
+    return f"the traffic shows {world.traffic.weight:g} % instead of {rollout.weight:g} %: asked again"
+
+
+def _last_word(world: World) -> Command | None:
+    """Of several commands to pause and to resume, the last one counts."""
+    return next((command for command in reversed(world.commands) if command.verb in ("pause", "resume")), None)
+
+
+def _stay(rollout: Rollout, why: str) -> Decision:
+    return Decision(phase=rollout.phase, step=rollout.step, weight=rollout.weight, why=why, pause=rollout.pause)
+
+
+def _to(rollout: Rollout, phase: Phase, why: str, *, weight: float | None = None) -> Decision:
+    return Decision(phase=phase, step=rollout.step, weight=rollout.weight if weight is None else weight, why=why)
+
+
+def _back(rollout: Rollout, why: str, actor: str = "gatewright") -> Decision:
+    return Decision(phase=Phase.ROLLING_BACK, step=rollout.step, weight=0.0, why=why, actor=actor)
+
+
+def _pause(rollout: Rollout, reason: PauseReason, why: str, actor: str = "gatewright") -> Decision:
+    return Decision(phase=Phase.PAUSED, step=rollout.step, weight=rollout.weight, why=why, pause=reason, actor=actor)

@@ -1,0 +1,211 @@
+"""What has live traffic shown so far? Blocks of observations → the evidence that a decision rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gatewright.domain.evidence import LIVE_METRICS, Block, History, LiveMetric, MetricEvidence, Observation
+from gatewright.domain.rollout import ALMOST_FULL, Margins, Phase, Rollout, RolloutPolicy, World
+from gatewright.stats import breaker, sequential
+
+SHARE_OF_ALPHA: Mapping[LiveMetric, float] = {"errors": 0.3, "latency": 0.2}
+PROMOTE_ALPHA = 0.05
+BREAKER_ALPHA = 0.001
+_HALF_A_PART = 0.0051  # weights are whole parts of 10,000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One metric's evidence against its limits: e-values, and whether each limit has been reached."""
+
+    metric: LiveMetric
+    e_rollback: float
+    rollback_limit: float
+    degraded: bool
+    e_promote: float
+    promote_limit: float
+    acceptable: bool
+    canary_share: float
+    stable_share: float
+
+
+def begin(rollout: Rollout, history: History) -> Rollout:
+    """Freeze margins and the latency limit from stable's history; no evidence yet."""
+    bad = {"errors": history.errors, "latency": history.slow}
+    policies: dict[LiveMetric, Margins] = {"errors": rollout.policy.errors, "latency": rollout.policy.latency}
+    evidence: dict[LiveMetric, MetricEvidence] = {}
+    for metric in LIVE_METRICS:
+        rate = bad[metric] / history.requests if history.requests else 0.0
+        worse, acceptable = _margins(metric, policies[metric], rate)
+        evidence[metric] = MetricEvidence(
+            worse=sequential.start("worse", worse, bad[metric], history.requests),
+            acceptable=sequential.start("acceptable", acceptable, bad[metric], history.requests),
+            design_effect=history.design_effects.get(metric, 1.0),
+        )
+    return replace(rollout, evidence=evidence, slow_after_ms=history.slow_after_ms)
+
+
+def _margins(metric: LiveMetric, margins: Margins, rate: float) -> tuple[float, float]:
+    if metric == "latency":
+        return margins.rollback_margin, margins.promote_margin
+    return (
+        sequential.rollback_margin(rate, margins.rollback_margin),
+        sequential.promote_margin(rate, margins.promote_margin),
+    )
+
+
+def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollout:
+    """The rollout with this look's observations, and with the time that may count.
+
+    A look that failed teaches nothing, and its cursor is not taken over: what it read is read again. Hold time is
+    served only in looks that were `fresh`; a late tick adds at most two ticks, so that a jump of the clock cannot
+    skip a hold. A paused rollout learns, but serves no hold.
+    """
+    observations = () if world.source_error else world.observations
+    evidence = dict(rollout.evidence)
+    for observation in observations:
+        if observation.metric in evidence:
+            evidence[observation.metric] = _updated(evidence[observation.metric], observation)
+    blocks = [observation for observation in observations if observation.metric == "errors"]
+    here = sum(observation.block.canary_n for observation in blocks if _here(rollout, observation))
+    elapsed = _elapsed(rollout, now)
+    climbing = rollout.phase in (Phase.PENDING, Phase.PROGRESSING)
+    blind = is_blind(rollout, world)
+    return replace(
+        rollout,
+        evidence=evidence,
+        breaker_log_e=_breaker(rollout, [observation.block for observation in blocks]),
+        cursor=rollout.cursor if world.source_error else cursor,
+        ticked_at=now,
+        requests=rollout.requests + sum(observation.block.canary_n for observation in blocks),
+        step_requests=rollout.step_requests + here,
+        held_s=rollout.held_s + (elapsed if climbing and fresh(rollout, world) else 0.0),
+        waited_s=rollout.waited_s + (elapsed if climbing and not blind else 0.0),
+        blind_s=rollout.blind_s + elapsed if blind else 0.0,
+    )
+
+
+def verified(rollout: Rollout, world: World) -> bool:
+    """Whether the traffic read back shows the weight that was asked for, to the nearest of 10,000 parts."""
+    observed = world.traffic.weight
+    if observed is None or (observed > 0) != (rollout.weight > 0):
+        return False
+    return _same_weight(observed, rollout.weight)
+
+
+def is_blind(rollout: Rollout, world: World) -> bool:
+    """Whether this look could not tell how the rollout fares: no answer, or not at the weight it should have."""
+    return bool(world.source_error) or not verified(rollout, world)
+
+
+def fresh(rollout: Rollout, world: World) -> bool:
+    """Whether this look saw both arms answer requests that were routed under the present weight."""
+    if is_blind(rollout, world):
+        return False
+    blocks = [seen.block for seen in world.observations if seen.metric == "errors" and _here(rollout, seen)]
+    return any(block.canary_n for block in blocks) and any(block.stable_n for block in blocks)
+
+
+def interval_s(policy: RolloutPolicy) -> float:
+    """Seconds from one look to the next: the breaker looks at least as often as the steps."""
+    return min(policy.tick.seconds, policy.breaker.tick.seconds)
+
+
+def missing(rollout: Rollout) -> tuple[str, ...]:
+    """What still keeps this step from being finished, in words; a metric that nobody looks at is missing too."""
+    step = rollout.policy.steps[rollout.step]
+    found = []
+    if rollout.held_s < step.hold.seconds:
+        found.append(f"hold {rollout.held_s:.0f} of {step.hold.seconds:.0f} s")
+    needed = needed_requests(rollout)
+    if rollout.step_requests < needed:
+        found.append(f"{rollout.step_requests} of {needed} canary requests")
+    found.extend(f"{metric} not observed" for metric in LIVE_METRICS if metric not in rollout.evidence)
+    found.extend(
+        f"{standing.metric} not yet shown acceptable (e {standing.e_promote:.3g} of {standing.promote_limit:.0f})"
+        for standing in standings(rollout)
+        if not standing.acceptable
+    )
+    return tuple(found)
+
+
+def standings(rollout: Rollout) -> tuple[Standing, ...]:
+    """Every metric's evidence against its limits."""
+    return tuple(
+        _standing(rollout, metric, rollout.evidence[metric]) for metric in LIVE_METRICS if metric in rollout.evidence
+    )
+
+
+def breaker_tripped(rollout: Rollout) -> bool:
+    """Whether the canary's error share is above its absolute limit, at α .001 of its own."""
+    return _tripped(rollout.breaker_log_e)
+
+
+def needed_requests(rollout: Rollout) -> int:
+    """Canary requests that a step needs: the floor, or 9p(1-p)/margin² of the promote margin, whichever is more."""
+    needs = [rollout.policy.min_requests]
+    for evidence in rollout.evidence.values():
+        past = evidence.acceptable
+        total = past.prior_n + past.stable_n
+        rate = (past.prior_bad + past.stable_bad) / total if total else 0.0
+        needs.append(sequential.enough_requests(rate, past.margin, rollout.policy.min_requests))
+    return max(needs)
+
+
+def _standing(rollout: Rollout, metric: LiveMetric, evidence: MetricEvidence) -> Standing:
+    alpha = SHARE_OF_ALPHA[metric] * rollout.policy.alpha
+    worse = evidence.worse
+    return Standing(
+        metric=metric,
+        e_rollback=_exp(sequential.log_e_value(worse)),
+        rollback_limit=1 / alpha,
+        degraded=sequential.alarmed(worse, alpha),
+        e_promote=_exp(evidence.acceptable.peak_log_e),
+        promote_limit=1 / PROMOTE_ALPHA,
+        acceptable=sequential.alarmed(evidence.acceptable, PROMOTE_ALPHA),
+        canary_share=worse.canary_bad / worse.canary_n if worse.canary_n else 0.0,
+        stable_share=worse.stable_bad / worse.stable_n if worse.stable_n else 0.0,
+    )
+
+
+def _updated(evidence: MetricEvidence, observation: Observation) -> MetricEvidence:
+    return replace(
+        evidence,
+        worse=sequential.update(evidence.worse, observation.block, evidence.design_effect),
+        acceptable=sequential.update(evidence.acceptable, observation.block, evidence.design_effect),
+    )
+
+
+def _breaker(rollout: Rollout, blocks: Iterable[Block]) -> tuple[float, ...]:
+    """The breaker after these blocks; once tripped it stays so, whatever the rest of the look shows."""
+    state = rollout.breaker_log_e
+    for block in blocks:
+        if not _tripped(state):
+            limit = rollout.policy.breaker.max_error_share
+            state = breaker.update(state, block.canary_n, block.canary_bad, limit)
+    return state
+
+
+def _tripped(state: tuple[float, ...]) -> bool:
+    return breaker.log_e_value(state) >= -math.log(BREAKER_ALPHA)
+
+
+def _here(rollout: Rollout, observation: Observation) -> bool:
+    return _same_weight(observation.weight, rollout.weight)
+
+
+def _same_weight(one: float, other: float) -> bool:
+    return abs(min(one, ALMOST_FULL) - min(other, ALMOST_FULL)) <= _HALF_A_PART
+
+
+def _elapsed(rollout: Rollout, now: datetime) -> float:
+    if rollout.ticked_at is None:
+        return 0.0
+    return min(max((now - rollout.ticked_at).total_seconds(), 0.0), 2 * rollout.policy.tick.seconds)
+
+
+def _exp(value: float) -> float:
+    return math.exp(min(value, 700.0))

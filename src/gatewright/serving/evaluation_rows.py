@@ -1,0 +1,77 @@
+"""The evaluation rows: read in file order, checked before any model sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gatewright.domain.errors import UnusableInput
+
+OWN_COLUMNS = ("id", "label", "candidate", "baseline")
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+    """These columns of a parquet file, or of all parquet files of a folder in the order of their names."""
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not files or not all(file.is_file() for file in files):
+        raise UnusableInput(f"{path} holds no parquet file", fix="check the evaluation data version")
+    tables = [_read(file, columns) for file in files]
+    try:
+        rows = pl.concat(tables, how="vertical_relaxed")
+    except pl.exceptions.PolarsError as error:
+        raise UnusableInput(
+            f"the files of {path} do not fit together: {error}", fix="use one type per column"
+        ) from error
+    if rows.height == 0:
+        raise UnusableInput(f"{path} holds no row", fix="check the evaluation data version")
+    return rows
+
+
+def check_rows(rows: pl.DataFrame, *, id: str, label: str, classes: Sequence[int]) -> None:
+    """UnusableInput unless ids are unique, ids and labels present, and every label one of `classes`."""
+    for column in (id, label):
+        if nulls := rows[column].null_count():
+            raise UnusableInput(f"{nulls:,} rows have no {column}", fix="every evaluation row needs an id and a label")
+    if doubled := rows.height - rows[id].n_unique():
+        example = rows.filter(rows[id].is_duplicated())[id][0]
+        raise UnusableInput(
+            f"{doubled:,} values of {id} occur again, for example {example!r}", fix="remove doubled rows"
+        )
+    if not rows[label].dtype.is_integer() and rows[label].dtype != pl.Boolean:
+        raise UnusableInput(f"{label} is {rows[label].dtype}; allowed: integers", fix="encode labels as the classes")
+    strange = rows.select(pl.col(label).cast(pl.Int64)).filter(~pl.col(label).is_in(list(classes)))
+    if strange.height:
+        raise UnusableInput(
+            f"{strange.height:,} labels are no class of the model, for example {strange[label][0]}; "
+            f"allowed: {', '.join(map(str, classes))}",
+            fix="is it the right label column, and the right evaluation set?",
+        )
+
+
+def to_matrix(rows: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
+    """(rows, names) as float64, null as NaN; UnusableInput for a column that is no number."""
+    for name in names:
+        if not rows[name].dtype.is_numeric() and rows[name].dtype != pl.Boolean:
+            raise UnusableInput(
+                f"the input {name} is {rows[name].dtype} in the evaluation rows; allowed: numbers",
+                fix="encode it as in training",
+            )
+    # Row-major, so that one row is one piece of memory, as in a request.
+    return np.ascontiguousarray(rows.select(pl.col(list(names)).cast(pl.Float64)).to_numpy())
+
+
+def _read(file: Path, columns: Sequence[str]) -> pl.DataFrame:
+    try:
+        present = pl.read_parquet_schema(file)
+        if missing := [name for name in columns if name not in present]:
+            raise UnusableInput(
+                f"{file} lacks the columns {', '.join(missing)}",
+                fix="check evaluation in gatewright.yaml, and the data",
+            )
+        return pl.read_parquet(file, columns=list(columns), glob=False, hive_partitioning=False).select(columns)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UnusableInput(f"{file} is no readable parquet file: {error}", fix="restore the file") from error

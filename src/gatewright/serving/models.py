@@ -1,0 +1,170 @@
+"""Loading a model: the bytes that are digested are the bytes that are loaded, and only trusted types come alive."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skops.io
+from numpy.typing import NDArray
+
+from gatewright.domain.errors import StageFailed, UnusableInput
+from gatewright.domain.lineage import DataFile
+from gatewright.effects.files import digest_listing, list_files, read_bytes
+from gatewright.serving.signature import Signature, parse_signature
+from gatewright.serving.trees import check_trees
+
+MODEL_FILE = "model.skops"
+SIGNATURE_FILE = "signature.json"
+PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle")
+_MODEL_LIMIT = 2 << 30
+_SIGNATURE_LIMIT = 1 << 20
+
+# What a model's code may raise; named, because only the process edges catch everything.
+MODEL_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BufferError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    Warning,
+)
+
+_LOSSES = (
+    "AbsoluteError", "ExponentialLoss", "HalfBinomialLoss", "HalfGammaLoss", "HalfMultinomialLoss", "HalfPoissonLoss",
+    "HalfSquaredError", "HalfTweedieLoss", "HalfTweedieLossIdentity", "HuberLoss", "PinballLoss",
+)  # fmt: skip
+_LINKS = ("HalfLogitLink", "IdentityLink", "Interval", "LogLink", "LogitLink", "MultinomialLogit")
+
+# Beyond what skops trusts by itself: parts of fitted scikit-learn estimators. None of them runs code of the file's
+# choice; trees are checked after loading (trees.py). KDTree and BallTree stay out: their arrays cannot be checked.
+TRUSTED = frozenset(
+    (
+        "numpy.dtype",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.feature_selection._univariate_selection.f_classif",
+        "sklearn.feature_selection._univariate_selection.f_regression",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        "sklearn.tree._tree.Tree",
+        "sklearn.utils._bunch.Bunch",
+        *(f"sklearn._loss.link.{name}" for name in _LINKS),
+        *(f"sklearn._loss.loss.{name}" for name in _LOSSES),
+        *(f"sklearn._loss._loss.Cy{name}" for name in _LOSSES),
+    )
+)
+
+
+class PredictionFailed(StageFailed):
+    """The model raised, or answered something that its signature does not allow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A model in memory. `digest` is that of the artifact's bytes as they were read."""
+
+    digest: str
+    signature: Signature
+    estimator: Any
+
+    @property
+    def short_digest(self) -> str:
+        """The first twelve hex digits: enough for people and headers."""
+        return self.digest.removeprefix("sha256:")[:12]
+
+    def predict(self, matrix: NDArray[np.float64]) -> NDArray[np.int64] | NDArray[np.float64]:
+        """(n, inputs) with NaN for missing → (n,) classes (int64) or values (float64); PredictionFailed otherwise."""
+        try:
+            output = np.asarray(self.estimator.predict(matrix))
+        except MODEL_ERRORS as error:
+            raise PredictionFailed(f"the model raised {type(error).__name__}: {_first_line(error)}") from error
+        if output.shape != (len(matrix),):
+            raise PredictionFailed(f"the model answered shape {output.shape} to {len(matrix)} rows")
+        if output.dtype.kind not in "biuf":
+            raise PredictionFailed(f"the model answered {output.dtype}; allowed: numbers")
+        classes = self.signature.classes
+        if classes is None:
+            if not np.isfinite(output).all():
+                raise PredictionFailed("the model answered a number that is not finite")
+            return output.astype(np.float64, copy=False)
+        if strange := set(output.tolist()).difference(classes):
+            raise PredictionFailed(f"the model answered {sorted(strange)[0]!r}; allowed: {list(classes)}")
+        return output.astype(np.int64, copy=False)
+
+    def warm_up(self, times: int) -> None:
+        """Predict the signature's example, so that the first real request is no slower than the rest."""
+        example = np.array([self.signature.example])
+        for _ in range(times):
+            self.predict(example)
+
+
+def load(folder: Path) -> LoadedModel:
+    """The model in `folder`; UnusableInput for a pickle, an untrusted type, a bad signature or a damaged file."""
+    if not folder.is_dir():
+        raise UnusableInput(f"{folder} is no folder", fix=f"a model is a folder with {MODEL_FILE} and {SIGNATURE_FILE}")
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in PICKLES:
+            raise UnusableInput(
+                f"{path} is a pickle, which runs any code when it is loaded", fix="save the model with skops.io.dump"
+            )
+    model = read_bytes(folder / MODEL_FILE, _MODEL_LIMIT)
+    signature = read_bytes(folder / SIGNATURE_FILE, _SIGNATURE_LIMIT)
+    digest = _digest(folder, {MODEL_FILE: model, SIGNATURE_FILE: signature})
+    return LoadedModel(
+        digest=digest,
+        signature=parse_signature(signature, str(folder / SIGNATURE_FILE)),
+        estimator=_revive(model, folder / MODEL_FILE),
+    )
+
+
+def _digest(folder: Path, loaded: dict[str, bytes]) -> str:
+    """The artifact's digest, in which the files that are loaded count with the bytes in memory, not those on disk."""
+    others = [file for file in list_files(folder) if file.path not in loaded]
+    held = [
+        DataFile(path=name, size=len(data), sha256=hashlib.sha256(data).hexdigest()) for name, data in loaded.items()
+    ]
+    return digest_listing([*others, *held])
+
+
+def _revive(data: bytes, path: Path) -> Any:
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            expanded = sum(entry.file_size for entry in archive.infolist())
+        if expanded > _MODEL_LIMIT:
+            raise UnusableInput(f"{path} unpacks to {expanded:,} bytes; at most {_MODEL_LIMIT:,} are loaded")
+        untrusted = set(skops.io.get_untrusted_types(data=data))
+        if refused := sorted(untrusted - TRUSTED):
+            raise UnusableInput(
+                f"{path} holds types that are not trusted: {', '.join(refused)}",
+                fix="build the model from scikit-learn estimators",
+            )
+        estimator = skops.io.loads(data, trusted=sorted(untrusted))
+        check_trees(estimator, data)
+    except (zipfile.BadZipFile, *MODEL_ERRORS) as error:
+        raise UnusableInput(
+            f"{path} is no skops file that can be loaded: {type(error).__name__}: {_first_line(error)}",
+            fix="save the model with skops.io.dump, and the same versions of scikit-learn and skops",
+        ) from error
+    if not callable(getattr(estimator, "predict", None)):
+        raise UnusableInput(
+            f"{path} holds a {type(estimator).__name__}, which cannot predict", fix="save a fitted estimator"
+        )
+    return estimator
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0][:300]

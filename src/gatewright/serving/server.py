@@ -1,0 +1,134 @@
+"""A model server process: `python -m gatewright.serving.server --artifact DIR --model NAME --digest sha256:…`.
+
+Prints one line of JSON once it answers, `{"port": …, "digest": …, "pid": …}`, or `{"error": …, "fix": …}` and exits by
+the error's class. Ends on SIGTERM after the requests in flight, and by itself when its standard input reaches the end:
+its supervisor holds the other end of that pipe and lives no longer than it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gatewright.domain.errors import DigestChanged, GatewrightError, WorldFailed
+from gatewright.effects.files import measure_artifact
+from gatewright.serving.process import limit_threads, say_error, say_json, skip_absent_pandas, when_stdin_ends
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from gatewright.serving.models import LoadedModel
+
+WARM_UP = 50
+_GRACE_S = 2
+# Longer than a proxy keeps an idle connection (Envoy: 1 h); else a request can meet a connection that is just closing.
+_KEEP_ALIVE_S = 7200
+_BACKLOG = 2048
+
+
+@dataclass(slots=True)
+class _Process:
+    """What the watcher of standard input must reach: the server, once there is one."""
+
+    server: uvicorn.Server | None = None
+
+    def end(self) -> None:
+        if self.server is None:
+            os._exit(say_error(WorldFailed("standard input ended", fix="hold a pipe to it as long as it shall serve")))
+        self.server.should_exit = True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _read_arguments(arguments)
+    process = _Process()
+    when_stdin_ends(process.end, grace_s=_GRACE_S + 1)
+    # The server hands a signal on when it is done with it; without a handler that would end us by the signal.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None if process.server else sys.exit(0))
+    limit_threads()
+    skip_absent_pandas()
+    try:
+        model = _load(options.artifact, options.digest)
+        listener = _bind(options.host, options.port)
+    except GatewrightError as error:
+        return say_error(error)
+    _serve(process, model, options.model, listener)
+    return 0
+
+
+def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="gatewright.serving.server", description="Serve one model over HTTP.")
+    parser.add_argument("--artifact", type=Path, required=True, help="folder with model.skops and signature.json")
+    parser.add_argument("--model", required=True, help="name under which the model answers")
+    parser.add_argument("--digest", required=True, help="sha256:… that the artifact must have")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    return parser.parse_args(arguments)
+
+
+def _load(folder: Path, digest: str) -> LoadedModel:
+    # Before the imports that take a second; what counts is the digest of the bytes that are then loaded.
+    _check_digest(folder, digest, measure_artifact(folder).digest)
+    from gatewright.serving.models import load
+
+    model = load(folder)
+    _check_digest(folder, digest, model.digest)
+    model.warm_up(WARM_UP)
+    return model
+
+
+def _check_digest(folder: Path, recorded: str, found: str) -> None:
+    if found != recorded:
+        raise DigestChanged(f"the artifact {folder}", recorded=recorded, found=found)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise WorldFailed(
+            f"cannot listen on {host}:{port}: {error}", fix="choose another port, or 0 for a free one"
+        ) from error
+    return listener
+
+
+def _serve(process: _Process, model: LoadedModel, name: str, listener: socket.socket) -> None:
+    import uvicorn
+
+    from gatewright.serving.app import ModelApp
+
+    config = uvicorn.Config(
+        ModelApp(model, name),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+    class Announced(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            say_json({"port": listener.getsockname()[1], "digest": model.digest, "pid": os.getpid()})
+
+    process.server = Announced(config)
+    process.server.run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What survives a crash: the state database and the folders of runs."""

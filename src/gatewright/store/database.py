@@ -1,0 +1,122 @@
+"""The state database: SQLite with a rollback journal, full sync, and numbered migrations."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from gatewright.domain.errors import UnusableInput, WorldFailed
+from gatewright.effects.failpoints import failpoint
+
+_BUSY_S = 10.0
+
+
+class Database:
+    """One connection to one state database; every change goes through `transaction`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open (and if needed create and migrate) the database at `path`."""
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _failed(path, error) from error
+        with _translated(path):
+            self._connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+            self._connection.row_factory = sqlite3.Row
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            self._connection.execute("PRAGMA synchronous = FULL")
+        self._migrate()
+
+    def close(self) -> None:
+        """Close the connection; using the database afterwards is an error."""
+        self._connection.close()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """All rows that `sql` selects."""
+        with _translated(self.path):
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Row | None:
+        """The first row that `sql` selects."""
+        found = self.rows(sql, parameters)
+        return found[0] if found else None
+
+    def data_version(self) -> int:
+        """A number that differs after another connection has committed a change."""
+        return int(self.rows("PRAGMA data_version")[0][0])
+
+    @contextmanager
+    def transaction(self, name: str) -> Iterator[sqlite3.Connection]:
+        """One atomic, durable change; `name` names its failpoints `before-commit:` and `after-commit:`."""
+        with _translated(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                failpoint(f"before-commit:{name}")
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        failpoint(f"after-commit:{name}")
+
+    def _migrate(self) -> None:
+        migrations = sorted(
+            (
+                entry
+                for entry in resources.files("gatewright.store.migrations").iterdir()
+                if entry.name.endswith(".sql")
+            ),
+            key=lambda entry: entry.name,
+        )
+        present = int(self.rows("PRAGMA user_version")[0][0])
+        if present > len(migrations):
+            raise UnusableInput(
+                f"{self.path} was written by a newer Gatewright (schema {present}, this one knows {len(migrations)})",
+                fix="use that newer version here",
+            )
+        for number, migration in enumerate(migrations[present:], start=present + 1):
+            with self.transaction(f"migration-{number}") as connection:
+                if int(connection.execute("PRAGMA user_version").fetchone()[0]) >= number:
+                    continue  # another process was faster
+                for statement in _statements(migration.read_text("utf-8")):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise  # the caller knows what a broken constraint means
+    except sqlite3.DatabaseError as error:
+        raise _failed(path, error) from error
+
+
+def _failed(path: Path, error: Exception) -> WorldFailed:
+    text = str(error)
+    fixes = {
+        "locked": "another process holds it; try again when it has finished",
+        "full": "free some disk space, then resume; nothing was half-written",
+        "readonly": "make the file and its folder writable",
+        "malformed": "it is damaged: restore it from a copy; deployment-record.json of each run still holds its record",
+        "not a database": "it is damaged: restore it from a copy, or move it away",
+        "unable to open": "make the folder writable and readable",
+    }
+    fix = next((fix for key, fix in fixes.items() if key in text), "see the message of SQLite above")
+    return WorldFailed(f"the state database {path} cannot be used: {text}", fix=fix)

@@ -1,0 +1,181 @@
+"""Rollouts: one row each, changed by compare-and-set on its revision, driven under a lease with a fencing epoch."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from gatewright.domain.documents import canonical_json
+from gatewright.domain.errors import LeaseLost, UnusableInput
+from gatewright.domain.rollout import Command, Phase, Rollout, Verb
+from gatewright.store.codec import decode
+from gatewright.store.database import Database
+from gatewright.store.records import Event, link
+
+
+class Rollouts:
+    """All rollouts of one workspace."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def start(self, rollout: Rollout, event: Event) -> Rollout:
+        """Insert the rollout with its first record; the same run gets the rollout it already has.
+
+        UnusableInput when the digest is quarantined or another rollout of the model is active.
+        """
+        if existing := self.of_run(rollout.run):
+            return existing
+        with self._database.transaction("rollout-start") as connection:
+            banned = connection.execute(
+                "SELECT why FROM quarantine WHERE model = ? AND digest = ?", (rollout.model, rollout.canary)
+            ).fetchone()
+            if banned:
+                raise UnusableInput(
+                    f"this model was rolled back before: {banned['why']}",
+                    fix="train a new one; its digest is quarantined",
+                )
+            try:
+                connection.execute(
+                    "INSERT INTO rollouts (id, run, model, phase, revision, state) VALUES (?, ?, ?, ?, ?, ?)",
+                    (
+                        rollout.id,
+                        rollout.run,
+                        rollout.model,
+                        rollout.phase,
+                        rollout.revision,
+                        _encoded(rollout),
+                    ),
+                )
+            except sqlite3.IntegrityError as error:
+                raise UnusableInput(
+                    f"another rollout of {rollout.model} is in progress",
+                    fix="wait for it, or end it: gatewright rollout abort",
+                ) from error
+            link(connection, event)
+        return rollout
+
+    def get(self, rollout_id: str) -> Rollout | None:
+        """The rollout with this id."""
+        return self._one("SELECT * FROM rollouts WHERE id = ?", rollout_id)
+
+    def of_run(self, run: str) -> Rollout | None:
+        """The rollout of this run, even if its rollout.json was never written."""
+        return self._one("SELECT * FROM rollouts WHERE run = ?", run)
+
+    def active(self, model: str) -> Rollout | None:
+        """The rollout of `model` that has not ended."""
+        return self._one("SELECT * FROM rollouts WHERE model = ? AND phase NOT IN ('promoted', 'rolled_back')", model)
+
+    def latest(self, model: str) -> Rollout | None:
+        """The rollout of `model` that started last."""
+        return self._one("SELECT * FROM rollouts WHERE model = ? ORDER BY rowid DESC LIMIT 1", model)
+
+    def lease(self, rollout: Rollout, owner: str, now: datetime, seconds: float) -> Rollout:
+        """Take or renew the lease. A new owner gets a higher epoch; LeaseLost while another owner's lease runs."""
+        with self._database.transaction("lease") as connection:
+            row = connection.execute("SELECT * FROM rollouts WHERE id = ?", (rollout.id,)).fetchone()
+            held = row["lease_owner"] not in (None, owner) and row["lease_until"] > now.isoformat()
+            if held:
+                raise LeaseLost(
+                    f"rollout {rollout.id} is driven by {row['lease_owner']} until {row['lease_until']}",
+                    fix="let it drive, or wait until its lease ends",
+                )
+            epoch = int(row["epoch"]) + (row["lease_owner"] != owner)
+            connection.execute(
+                "UPDATE rollouts SET lease_owner = ?, lease_until = ?, epoch = ? WHERE id = ?",
+                (owner, (now + timedelta(seconds=seconds)).isoformat(), epoch, rollout.id),
+            )
+            return replace(_decoded(row), epoch=epoch)
+
+    def release(self, rollout: Rollout, owner: str) -> None:
+        """Give the lease back so that the next controller need not wait for its end."""
+        with self._database.transaction("lease-release") as connection:
+            connection.execute(
+                "UPDATE rollouts SET lease_until = '' WHERE id = ? AND lease_owner = ?", (rollout.id, owner)
+            )
+
+    def advance(
+        self,
+        before: Rollout,
+        after: Rollout,
+        events: tuple[Event, ...],
+        tick: dict[str, Any],
+        taken: tuple[Command, ...],
+    ) -> Rollout:
+        """State, records, the tick's evidence and taken commands in one transaction; LeaseLost if somebody was faster."""
+        after = replace(after, revision=before.revision + 1)
+        with self._database.transaction(f"rollout-{after.phase}") as connection:
+            changed = connection.execute(
+                "UPDATE rollouts SET phase = ?, revision = ?, state = ? WHERE id = ? AND revision = ? AND epoch = ?",
+                (after.phase, after.revision, _encoded(after), after.id, before.revision, before.epoch),
+            )
+            if changed.rowcount != 1:
+                raise LeaseLost(
+                    f"rollout {before.id} was changed by somebody else", fix="nothing was changed; look again"
+                )
+            for event in events:
+                link(connection, event)
+            connection.execute(
+                "INSERT INTO ticks (rollout, revision, at, body) VALUES (?, ?, ?, ?)",
+                (
+                    after.id,
+                    after.revision,
+                    after.ticked_at and after.ticked_at.isoformat(),
+                    canonical_json(tick).decode(),
+                ),
+            )
+            if after.phase is Phase.ROLLING_BACK and before.phase is not Phase.ROLLING_BACK:
+                _quarantine(connection, after)
+            for command in taken:
+                connection.execute(
+                    "UPDATE commands SET taken_at = ? WHERE id = ?",
+                    (after.ticked_at and after.ticked_at.isoformat(), command.id),
+                )
+        return after
+
+    def command(self, rollout: Rollout, verb: Verb, actor: str, at: datetime) -> None:
+        """Leave a command for the next tick."""
+        with self._database.transaction("command") as connection:
+            connection.execute(
+                "INSERT INTO commands (rollout, verb, actor, at) VALUES (?, ?, ?, ?)",
+                (rollout.id, verb, actor, at.isoformat()),
+            )
+
+    def commands(self, rollout: Rollout) -> tuple[Command, ...]:
+        """Commands that no tick has taken yet, oldest first."""
+        rows = self._database.rows(
+            "SELECT * FROM commands WHERE rollout = ? AND taken_at IS NULL ORDER BY id", (rollout.id,)
+        )
+        return tuple(
+            Command(id=row["id"], verb=row["verb"], actor=row["actor"], at=datetime.fromisoformat(row["at"]))
+            for row in rows
+        )
+
+    def quarantined(self, model: str) -> dict[str, str]:
+        """Digests of `model` that were rolled back, with the reason."""
+        rows = self._database.rows("SELECT digest, why FROM quarantine WHERE model = ?", (model,))
+        return {row["digest"]: row["why"] for row in rows}
+
+    def _one(self, sql: str, parameter: str) -> Rollout | None:
+        row = self._database.row(sql, (parameter,))
+        return _decoded(row) if row else None
+
+
+def _quarantine(connection: sqlite3.Connection, rollout: Rollout) -> None:
+    at = rollout.ticked_at or rollout.started_at
+    connection.execute(
+        "INSERT OR IGNORE INTO quarantine (model, digest, rollout, why, at) VALUES (?, ?, ?, ?, ?)",
+        (rollout.model, rollout.canary, rollout.id, rollout.why, at.isoformat()),
+    )
+
+
+def _encoded(rollout: Rollout) -> str:
+    return canonical_json(rollout).decode()
+
+
+def _decoded(row: sqlite3.Row) -> Rollout:
+    rollout = decode(Rollout, row["state"])
+    return replace(rollout, phase=Phase(row["phase"]), revision=row["revision"], epoch=row["epoch"])

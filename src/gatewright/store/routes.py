@@ -1,0 +1,124 @@
+"""What the runtime should serve: arms by digest, the canary's weight, and the lease that keeps it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from gatewright.domain.errors import LeaseLost
+from gatewright.domain.lineage import Artifact
+from gatewright.store.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The desired route of one model. `fallback` is the previous stable, kept warm until `fallback_until`.
+
+    `renewals` grows with every tick; a canary weight that is not renewed within `lease_s` seconds lapses.
+    """
+
+    model: str
+    rollout: str
+    stable: str | None
+    canary: str | None
+    weight: float
+    epoch: int
+    revision: int
+    renewals: int
+    lease_s: float
+    fallback: str | None = None
+    fallback_until: datetime | None = None
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The models that must run."""
+        return tuple(dict.fromkeys(digest for digest in (self.canary, self.stable, self.fallback) if digest))
+
+
+class Routes:
+    """Desired routes; each write is refused for an epoch older than the one that wrote last."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, model: str) -> Route | None:
+        """The desired route of `model`."""
+        row = self._database.row("SELECT * FROM routes WHERE model = ?", (model,))
+        return _route(row) if row else None
+
+    def all(self) -> tuple[Route, ...]:
+        """Every desired route."""
+        return tuple(_route(row) for row in self._database.rows("SELECT * FROM routes ORDER BY model"))
+
+    def locate(self, model: str, digest: str) -> str | None:
+        """Where the bytes of this arm lie."""
+        row = self._database.row("SELECT uri FROM arms WHERE model = ? AND digest = ?", (model, digest))
+        return str(row["uri"]) if row else None
+
+    def put(self, route: Route, arms: tuple[Artifact, ...] = ()) -> None:
+        """Replace the route; the revision grows only when something other than the lease changed.
+
+        LeaseLost for an outdated epoch of the same rollout, or for a weight above 0 on a quarantined digest.
+        """
+        with self._database.transaction("route") as connection:
+            row = connection.execute("SELECT * FROM routes WHERE model = ?", (route.model,)).fetchone()
+            present = _route(row) if row else None
+            if present and present.rollout == route.rollout and present.epoch > route.epoch:
+                raise LeaseLost(
+                    f"epoch {route.epoch} of rollout {route.rollout} is outdated, epoch {present.epoch} drives now",
+                    fix="nothing was changed; another controller has taken over",
+                )
+            if route.canary and route.weight > 0:
+                _refuse_quarantined(connection, route)
+            for arm in arms:
+                connection.execute(
+                    "INSERT INTO arms (model, digest, uri) VALUES (?, ?, ?) "
+                    "ON CONFLICT (model, digest) DO UPDATE SET uri = excluded.uri",
+                    (route.model, arm.digest, arm.uri),
+                )
+            _write(connection, route, present)
+
+
+def _refuse_quarantined(connection: sqlite3.Connection, route: Route) -> None:
+    row = connection.execute(
+        "SELECT why FROM quarantine WHERE model = ? AND digest = ?", (route.model, route.canary)
+    ).fetchone()
+    if row:
+        raise LeaseLost(f"the canary of rollout {route.rollout} is quarantined: {row['why']}", fix="it stays at 0 %")
+
+
+def _write(connection: sqlite3.Connection, route: Route, present: Route | None) -> None:
+    same = present is not None and _content(present) == _content(route)
+    revision = (present.revision if present else 0) + (not same)
+    renewals = (present.renewals if present else 0) + 1
+    until = route.fallback_until.isoformat() if route.fallback_until else None
+    connection.execute(
+        "INSERT INTO routes (model, rollout, stable, canary, fallback, fallback_until, weight, epoch, revision, renewals, "
+        "lease_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (model) DO UPDATE SET rollout = excluded.rollout, "
+        "stable = excluded.stable, canary = excluded.canary, fallback = excluded.fallback, "
+        "fallback_until = excluded.fallback_until, weight = excluded.weight, epoch = excluded.epoch, "
+        "revision = excluded.revision, renewals = excluded.renewals, lease_s = excluded.lease_s",
+        (
+            route.model,
+            route.rollout,
+            route.stable,
+            route.canary,
+            route.fallback,
+            until,
+            route.weight,
+            route.epoch,
+            revision,
+            renewals,
+            route.lease_s,
+        ),
+    )
+
+
+def _content(route: Route) -> tuple[object, ...]:
+    return (route.rollout, route.stable, route.canary, route.fallback, route.weight)
+
+
+def _route(row: sqlite3.Row) -> Route:
+    until = row["fallback_until"]
+    return Route(**{**dict(row), "fallback_until": datetime.fromisoformat(until) if until else None})

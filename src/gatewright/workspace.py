@@ -1,0 +1,150 @@
+"""The composition root: one path in; the project, its adapters, its stores and a clock out."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from gatewright.config.project import read_project
+from gatewright.domain.errors import UnusableInput
+from gatewright.domain.project import Project
+from gatewright.ports import Check, Clock, Context, DataSource, Executor, Gateway, MetricSource, Registry, Traffic
+from gatewright.store.data_versions import DataVersions
+from gatewright.store.database import Database
+from gatewright.store.processes import Processes
+from gatewright.store.records import Records
+from gatewright.store.rollouts import Rollouts
+from gatewright.store.routes import Routes
+from gatewright.store.runs import Runs
+
+CONFIG = "gatewright.yaml"
+STATE = ".gatewright"
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """The present moment in UTC."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep; Ctrl-C ends it at once."""
+        time.sleep(seconds)
+
+
+class Plugins:
+    """Parts found by entry point: what kinds there are, their options, and the parts themselves."""
+
+    def names(self, group: str) -> tuple[str, ...]:
+        """Every installed kind of `group` (registries, traffic, …)."""
+        return tuple(sorted(entry.name for entry in entry_points(group=f"gatewright.{group}")))
+
+    def options(self, group: str, kind: str) -> type | None:
+        """The Options dataclass of `kind`; None when it is not installed."""
+        entry = self._entry(group, kind)
+        return _options_of(entry) if entry else None
+
+    def build(self, group: str, kind: str, options: Any, context: Context) -> Any:
+        """The part itself; UnusableInput when it, or what it needs, is not installed."""
+        entry = self._entry(group, kind)
+        if entry is None:
+            raise UnusableInput(
+                f"there is no {group} of kind {kind!r}", fix=f"installed: {', '.join(self.names(group))}"
+            )
+        return _load(entry)(options if options is not None else _options_of(entry)(), context)
+
+    def _entry(self, group: str, kind: str) -> EntryPoint | None:
+        return next(iter(entry_points(group=f"gatewright.{group}", name=kind)), None)
+
+
+def _load(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except ModuleNotFoundError as error:
+        raise UnusableInput(
+            f"{entry.name} needs {error.name}, which is not installed",
+            fix=f"pip install 'gatewright[{entry.name}]'",
+        ) from error
+
+
+def _options_of(entry: EntryPoint) -> type:
+    options: type = import_module(_load(entry).__module__).Options
+    return options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Everything a stage or a controller needs; nothing else knows where parts come from."""
+
+    root: Path
+    project: Project
+    config_digest: str
+    clock: Clock
+    owner: str
+    database: Database
+    runs: Runs
+    records: Records
+    rollouts: Rollouts
+    routes: Routes
+    processes: Processes
+    data_versions: DataVersions
+    sources: Mapping[str, DataSource]
+    executor: Executor
+    registry: Registry
+    traffic: Traffic
+    gateway: Gateway
+    metrics: MetricSource
+    checks: Mapping[str, Check]
+
+    @classmethod
+    def open(cls, root: Path, clock: Clock | None = None) -> Workspace:
+        """Read gatewright.yaml in `root`, open the state, and put the parts together."""
+        plugins = Plugins()
+        root = root.resolve()
+        project, config_digest = read_project(root / CONFIG, plugins)
+        clock = clock or SystemClock()
+        database = Database(root / STATE / "state.db")
+        context = Context(root=root, model=project.model, database=database, clock=clock)
+
+        def build(group: str, kind: str, options: Any = None) -> Any:
+            return plugins.build(group, kind, options, context)
+
+        return cls(
+            root=root,
+            project=project,
+            config_digest=config_digest,
+            clock=clock,
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+            database=database,
+            runs=Runs(root / STATE / "runs"),
+            records=Records(database),
+            rollouts=Rollouts(database),
+            routes=Routes(database),
+            processes=Processes(database),
+            data_versions=DataVersions(root),
+            sources={kind: build("data", kind) for kind in plugins.names("data")},
+            executor=build("executors", "local"),
+            registry=build("registries", project.registry.kind, project.registry.options),
+            traffic=build("traffic", project.serving.kind, project.serving.options),
+            gateway=build("gateways", project.serving.kind, project.serving.options),
+            metrics=build("metrics", "access-log", project.serving.options),
+            checks=_checks(project, build),
+        )
+
+
+def _checks(project: Project, build: Any) -> dict[str, Check]:
+    chosen: dict[str, Check] = {}
+    if project.checks.lint:
+        chosen["lint"] = build("checks", "ruff", project.checks.lint)
+    if project.checks.dependencies:
+        chosen["dependencies"] = build("checks", "pip-audit", project.checks.dependencies)
+    return chosen

@@ -1,0 +1,18 @@
+"""Tests marked `slow` run only when asked for: `pytest --slow`, or `make test-all`."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow"):
+        return
+    skip = pytest.mark.skip(reason="slow: needs --slow")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)

@@ -1,0 +1,67 @@
+"""What is installed, as far as these tests go: one registry and one way of serving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Le
+
+from gatewright.config.project import read_project
+from gatewright.domain.errors import ConfigError, Problem
+from gatewright.domain.project import Project
+
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "configuration.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalOptions:
+    """None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvoyOptions:
+    """As the adapter has them."""
+
+    port: Annotated[int, Ge(1), Le(65535)] = 8080
+    user_header: str = "x-user-id"
+
+
+class Installed:
+    """PluginOptions of fixed content."""
+
+    _kinds = {("registries", "local"): LocalOptions, ("traffic", "envoy"): EnvoyOptions}  # noqa: RUF012
+
+    def names(self, group: str) -> Sequence[str]:
+        return [kind for family, kind in self._kinds if family == group]
+
+    def options(self, group: str, kind: str) -> type | None:
+        return self._kinds.get((group, kind))
+
+
+def complete_example() -> str:
+    """The complete example of the documentation."""
+    return DOCS.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+
+
+def read(folder: Path, text: str | bytes) -> Project:
+    """Read `text` as the gatewright.yaml of a workspace at `folder`."""
+    path = folder / "gatewright.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return read_project(path, Installed())[0]
+
+
+def problems(folder: Path, text: str | bytes) -> list[Problem]:
+    """What `read` says of `text`; none if it is fine."""
+    try:
+        read(folder, text)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
+
+
+def told(folder: Path, text: str | bytes) -> list[str]:
+    """`line:column field what` of every problem."""
+    return [f"{p.where.line}:{p.where.column} {p.field} {p.what}" for p in problems(folder, text)]

@@ -1,0 +1,67 @@
+"""docs/configuration.md cannot rot: it names every key, and what it shows is read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+from gatewright.config.nodes import parse
+from gatewright.domain.duration import Duration
+from gatewright.domain.project import Plugin, Project, SliceSpec
+from tests.unit.config.installed import DOCS, EnvoyOptions, complete_example, read, told
+
+PAGE = DOCS.read_text(encoding="utf-8")
+EXAMPLES = [part.split("```")[0] for part in PAGE.split("```yaml\n")[1:]]
+
+
+def classes(kind: Any) -> Iterator[type]:
+    """Every dataclass of the file that `kind` holds."""
+    if is_dataclass(kind) and isinstance(kind, type) and kind not in (Duration, Plugin, SliceSpec):
+        yield kind
+        for annotation in get_type_hints(kind).values():
+            yield from classes(annotation)
+    for argument in get_args(kind):
+        yield from classes(argument)
+
+
+def test_walk_reaches_the_leaves() -> None:
+    assert {kind.__name__ for kind in classes(Project)} >= {"Breaker", "Step", "LintSection", "LatencyGate"}
+
+
+@pytest.mark.parametrize("kind", [*dict.fromkeys(classes(Project)), EnvoyOptions], ids=lambda kind: kind.__name__)
+def test_page_names_every_key(kind: type) -> None:
+    for field in fields(kind):
+        assert re.search(rf"^\| `(?:\w+(?:\[\])?\.)*{field.name}`|^## {field.name}$|`{field.name}\.", PAGE, re.M), field
+        assert re.search(rf"\b{field.name}:", complete_example()), f"{field.name} is not in the complete example"
+
+
+def test_complete_example_is_read_and_is_the_defaults(tmp_path: Path) -> None:
+    project = read(tmp_path, complete_example())
+    start = read(tmp_path, EXAMPLES[1])
+    assert project.rollout == start.rollout
+    assert project.checks == start.checks
+    assert project.serving == start.serving
+    assert project.registry == start.registry
+    assert project.train.timeout == start.train.timeout
+
+
+@pytest.mark.parametrize("example", EXAMPLES[2:], ids=lambda example: example.split(":")[0])
+def test_example_of_each_section_fits_in(tmp_path: Path, example: str) -> None:
+    whole = parse(complete_example().encode(), "docs").value
+    merged = {**whole, **parse(example.encode(), "docs").value}
+    assert told(tmp_path, json.dumps(merged)) == []
+
+
+def test_error_on_the_page_is_what_is_said(tmp_path: Path) -> None:
+    faulty = complete_example().replace("{margin: 0.02", "{margn: 0.02").replace("max_drop: 0.04", "max_drop: 4")
+    shown = PAGE.split("```text\n")[1].split("```")[0]
+    for line in told(tmp_path, faulty):
+        position, field, what = line.split(" ", 2)
+        assert f"  gatewright.yaml:{position}: {field}: {what}\n" in shown
+    assert shown.count("  gatewright.yaml:") == 2

@@ -1,0 +1,204 @@
+"""gatewright.yaml: short forms, contradictions, plugins, and every problem at once."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from gatewright.config.problems import MOST_TOLD
+from gatewright.config.project import read_project
+from gatewright.domain.errors import ConfigError
+from gatewright.domain.gate import SliceGate
+from gatewright.domain.project import ChecksSection, Plugin, SliceSpec
+from tests.unit.config.installed import EnvoyOptions, Installed, LocalOptions, complete_example, read, told
+
+START = """\
+model: employment
+data: {train: acs-train, evaluation: acs-eval}
+train: {command: [python, train.py, "{data.path}"]}
+evaluation: {label: employed, slices: [SEX]}
+fairness: {attributes: [SEX]}
+gates: {mode: point}
+"""
+
+
+def changed(old: str, new: str) -> str:
+    assert START.count(old) == 1
+    return START.replace(old, new)
+
+
+def test_short_forms(tmp_path: Path) -> None:
+    slices = "[SEX, [SEX, RAC1P], {column: AGEP, bins: [18, 65.5]}]"
+    project = read(tmp_path, changed("slices: [SEX]", f"slices: {slices}"))
+    assert project.evaluation.slices == (
+        SliceSpec(columns=("SEX",)),
+        SliceSpec(columns=("SEX", "RAC1P")),
+        SliceSpec(columns=("AGEP",), bins=(18.0, 65.5)),
+    )
+
+
+def test_none_leaves_out(tmp_path: Path) -> None:
+    project = read(tmp_path, changed("{mode: point}", "{mode: point, latency: none}") + "checks: {lint: none}\n")
+    assert project.gates is not None
+    assert project.gates.latency is None
+    assert project.gates.slices == SliceGate()
+    assert project.checks.lint is None
+    assert project.checks.dependencies is not None
+    project = read(tmp_path, changed("{mode: point}", "none") + "checks: none\n")
+    assert project.gates is None
+    assert project.checks == ChecksSection(lint=None, dependencies=None)
+
+
+def test_plugins_are_read_by_their_own_type(tmp_path: Path) -> None:
+    project = read(tmp_path, START)
+    assert project.registry == Plugin(kind="local", options=LocalOptions())
+    assert project.serving == Plugin(kind="envoy", options=EnvoyOptions())
+    project = read(tmp_path, START + "serving: {kind: envoy, port: 9000}\n")
+    assert project.serving.options == EnvoyOptions(port=9000)
+
+
+def test_digest_is_of_what_the_file_says(tmp_path: Path) -> None:
+    def digest(text: str) -> str:
+        (tmp_path / "g.yaml").write_text(text)
+        return read_project(tmp_path / "g.yaml", Installed())[1]
+
+    assert digest(START) == digest("# a comment\n" + START.replace(", evaluation:", ",\n  evaluation:"))
+    assert digest(START) != digest(changed("acs-eval", "acs-eval-2"))
+
+
+CASES = [
+    # types and words (the table of the reader has the rest)
+    (changed("model: employment", "modl: employment"), "1:1  unknown word 'modl': did you mean 'model'? allowed: "),
+    (START + "notify: []\n", "7:1  unknown word 'notify': allowed: model, data, "),
+    (changed("{mode: point}", "{}"), "6:8 gates is empty: to leave it out, write gates: none"),
+    (changed("{mode: point}", "[]"), "6:8 gates is empty: to leave it out, write gates: none"),
+    (changed(" {mode: point}", ""), "6:7 gates is empty: to leave it out, write gates: none"),
+    (changed("gates: {mode: point}\n", ""), "1:1 gates is missing: write a mapping with the keys: mode, "),
+    (changed("{mode: point}", "{mode: point, latency: }"), "6:31 gates.latency is empty: to leave it out, write "),
+    (changed("{mode: point}", "{mode: statistical}"), "6:15 gates.mode 'statistical' is not one of: point"),
+    (changed("{mode: point}", "{overall: none}"), "6:1 gates.mode is missing: write one of: point"),
+    (changed("model: employment", "model:"), "1:7 model is empty: write a value, or leave the key out"),
+    (changed("model: employment", "models: {a: {}}"), "1:1 models several models in one file are not possible yet"),
+    # names
+    (changed("employment", "Employment"), "1:8 model 'Employment' is not a name: a name is 1 to 64 of"),
+    (changed("employment", "'; rm -rf /'"), "1:8 model '; rm -rf /' is not a name"),
+    (changed("employment", "-x"), "1:8 model '-x' is not a name"),
+    (changed("employment", "$(id)"), "1:8 model '$(id)' is not a name"),
+    (changed("employment", "../../etc"), "1:8 model '../../etc' is not a name"),
+    (changed("employment", '"a\\nb"'), "1:8 model 'a\\nb' is not a name"),
+    (changed("employment", "x" * 65), f"1:8 model '{'x' * 60}…' is not a name"),
+    (changed("acs-train", "'acs train'"), "2:15 data.train 'acs train' is not a name"),
+    (changed("acs-eval", "acs-train"), "2:38 data.evaluation 'acs-train' is what the model is trained on"),
+    (changed("employed", "'employed '"), "4:21 evaluation.label 'employed ' begins or ends with white space"),
+    (changed("employed", '"a\\nb"'), "4:21 evaluation.label 'a\\nb' has a tab or a line break in it"),
+    (changed("employed", "id"), "4:21 evaluation.label 'id' is also the id of a row"),
+    # paths
+    (changed("acs-eval", "acs-eval, schema: ../../etc"), "2:56 data.schema '../../etc' leads out of the workspace"),
+    (changed("acs-eval", "acs-eval, schema: /etc/x"), "2:56 data.schema '/etc/x' is an absolute path"),
+    (changed("acs-eval", "acs-eval, schema: ~/x"), "2:56 data.schema '~/x' is an absolute path"),
+    (changed("acs-eval", "acs-eval, schema: 'file:///x'"), "2:56 data.schema 'file:///x' is an address, not a path"),
+    (changed("acs-eval", "acs-eval, schema: link/x"), "2:56 data.schema 'link/x' leads out of the workspace by a link"),
+    (START + "checks: {lint: {paths: [a, --fix]}}", "7:28 checks.lint.paths[1] '--fix' starts with - and would be"),
+    (START + "checks: {dependencies: {requirements: a/../../b}}", "7:39 checks.dependencies.requirements 'a/../../b' "),
+    # the command
+    (changed("{data.path}", "{data.pth}"), '3:37 train.command[2] unknown placeholder {data.pth}: did you mean {data.'),
+    (changed("{data.path}", "{HOME}"), "3:37 train.command[2] unknown placeholder {HOME}: allowed: {data.path}, "),
+    # slices and gates
+    (changed("slices: [SEX]", "slices: [SEX, SEX]"), "4:45 evaluation.slices[1] stands twice"),
+    (changed("slices: [SEX]", "slices: [[A, A]]"), "4:40 evaluation.slices[0] names a column twice"),
+    (changed("slices: [SEX]", "slices: [[]]"), "4:40 evaluation.slices[0] an empty list is not a list with at least"),
+    (changed("slices: [SEX]", "slices: [5]"), "4:40 evaluation.slices[0] 5 is not a slice: write SEX, [SEX, RAC1P]"),
+    (changed("slices: [SEX]", "slices: [{colum: A, bins: [1]}]"), "4:41 evaluation.slices[0] unknown word 'colum': "),
+    (changed("slices: [SEX]", "slices: [{column: A, bins: [1, 3, 3]}]"), "4:65 evaluation.slices[0].bins[2] 3 does no"),
+    (changed("slices: [SEX]", "slices: [{column: A, bins: [1, x]}]"), "4:62 evaluation.slices[0].bins[1] 'x' is not"),
+    (changed(", slices: [SEX]", ""), "6:8 gates.slices has nothing to judge: name evaluation.slices, or write slices:"),
+    (changed("fairness: {attributes: [SEX]}\n", ""), "5:8 gates.fairness has nothing to judge: name fairness.attri"),
+    (changed("[SEX]}\ngates", "[SEX, SEX]}\ngates"), "5:30 fairness.attributes[1] stands twice"),
+    # plugins
+    (START + "registry: {kind: locl}", "7:18 registry.kind unknown kind 'locl': did you mean 'local'? allowed: local"),
+    (START + "registry: {}", "7:1 registry.kind is missing: write one of: local"),
+    (START + "registry: local", "7:11 registry 'local' is not a mapping: write registry: {kind: local}"),
+    (START + "serving: {kind: envoy, prt: 80}", "7:24 serving unknown word 'prt': did you mean 'port'? allowed: port"),
+    (START + "serving: {kind: envoy, port: 0}", "7:30 serving.port 0 is not a whole number from 1 to 65535"),
+    (START + "serving: {kind: [envoy]}", "7:17 serving.kind unknown kind 'a list': allowed: envoy"),
+    # the rollout
+    (START + "rollout: {steps: []}", "7:18 rollout.steps an empty list is not a list with at least 1 entry"),
+    (START + "rollout: {steps: [{weight: 101, hold: 1s}]}", "7:28 rollout.steps[0].weight 101 is not a number greater"),
+    (START + "rollout: {steps: [{weight: 5, hold: 0s}]}", "7:37 rollout.steps[0].hold '0s': a duration is greater"),
+    (
+        START + "rollout: {steps: [{weight: 50, hold: 1s}, {weight: 5, hold: 1s}]}",
+        "7:52 rollout.steps[1].weight 5 does not rise above the 50 of the step before it",
+    ),
+    (
+        START + "rollout: {errors: {rollback_margin: 0.2, promote_margin: 0.1}}",
+        "7:37 rollout.errors.rollback_margin 0.2 is larger than the promote_margin of 0.1",
+    ),
+    (
+        START + "rollout: {latency: {rollback_margin: 0, promote_margin: 0}}",
+        "7:57 rollout.latency.promote_margin 0 could only be shown by endless traffic",
+    ),
+    (START + "rollout: {lease: 30s}", "7:18 rollout.lease a lease of 30s runs out before the next tick of 60s "),
+    (START + "rollout: {tick: 10m}", "7:17 rollout.tick a lease of 300s runs out before the next tick of 600s renews"),
+    (START + "rollout: {alpha: 0.5}", "7:18 rollout.alpha 0.5 is not a number greater than 0 and at most 0.2"),
+    # not a mapping at all
+    ("- a\n", "1:1  a list is not a mapping: the file starts with model: NAME"),
+    ("employment", "1:1  'employment' is not a mapping"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES, ids=[expected[:50] for _, expected in CASES])
+def test_one_fault_one_line(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "outside").mkdir()
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (workspace / "link").symlink_to(tmp_path / "outside")
+    (found,) = told(workspace, text)
+    assert found.startswith(expected)
+
+
+def test_seven_faults_are_told_at_once(tmp_path: Path) -> None:
+    faulty = (
+        complete_example()
+        .replace("margin: 0.02", "margn: 0.02")
+        .replace("max: 0.2,", "max: 20,")
+        .replace("timeout: 2h", "timeout: 2")
+        .replace("{data.path}", "{data.pth}")
+        .replace("port: 8080", "port: '8080'")
+        .replace("weight: 25", "weight: 4")
+        .replace("p99: 5s", "p99: ")
+    )
+    assert [line.rsplit(" ")[:2] for line in told(tmp_path, faulty)] == [
+        ["10:48", "train.command[3]"],
+        ["11:12", "train.timeout"],
+        ["22:13", "gates.overall"],
+        ["24:58", "gates.fairness.max"],
+        ["25:18", "gates.latency.p99"],
+        ["27:30", "serving.port"],
+        ["29:44", "rollout.steps[1].weight"],
+    ]
+
+
+def test_thousands_of_unknown_words_are_quick(tmp_path: Path) -> None:
+    started = time.process_time()
+    found = told(tmp_path, START + "".join(f"k{number}: 1\n" for number in range(6000)))
+    assert time.process_time() - started < 3
+    assert found[-1] == f"None:None  and {6000 - MOST_TOLD} more problems"
+
+
+def test_missing_file_says_where_to_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gatewright\.yaml does not exist") as caught:
+        read_project(tmp_path / "gatewright.yaml", Installed())
+    assert caught.value.fix == "gatewright init is not available yet; see docs/configuration.md for a start"
+    assert caught.value.exit_code == 2
+
+
+def test_not_a_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is not a file"):
+        read_project(tmp_path, Installed())
+
+
+def test_ten_megabytes_are_not_read(tmp_path: Path) -> None:
+    (found,) = told(tmp_path, b"a: [" + b"1, " * 3_500_000)
+    assert "the file is larger than 65,536 bytes" in found
