@@ -45,8 +45,9 @@ def as_text(judgement: Judgement) -> Iterator[str]:
     for warning in judgement.warnings:
         yield f"{'NOTE':<13} {warning}"
     passed = sum(result.verdict is Verdict.PASS for result in judgement.results)
+    left_out = f", {len(judgement.skipped)} skipped" if judgement.skipped else ""
     end = "" if judgement.verdict is Verdict.PASS else ": the model goes no further"
-    yield f"{passed} of {len(judgement.results)} gates passed{end}"
+    yield f"{passed} of {len(judgement.results)} gates passed{left_out}{end}"
 
 
 def _further_slices(result: GateResult) -> Iterator[str]:

@@ -47,10 +47,7 @@ def run(
     if if_changed and resume is None and not what_changed(workspace):
         click.echo('{"changed": false}' if output == "json" else "nothing changed since the last promotion")
         return
-    if resume is not None:
-        chosen = workspace.runs.get(resume)
-    else:
-        chosen = open_run(workspace, bootstrap_by=bootstrap_by)
+    chosen = workspace.runs.get(resume) if resume else open_run(workspace, bootstrap_by=bootstrap_by)
     if output == "text":
         click.echo(f"run {chosen.id}" + (" (resumed)" if resume else ""))
         for reason in chosen.need("lock", "validate").body["reasons"]:

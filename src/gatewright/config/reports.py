@@ -21,7 +21,7 @@ LATENCY, SLA = "latency_p99_ms", "latency_sla_p99_ms"
 KNOWN = (ACCURACY, SLICES, PARITY, LATENCY, SLA)
 _ALIASES = {"demographic_parity_difference": PARITY}
 _OURS = "gatewright/evaluation-report/"
-_FIX = "see the report format in docs/gates.md"
+_FIX = "compare it with the table of fields in docs/gates.md"
 
 
 def read_report(path: Path, needed: frozenset[GateName] = frozenset(GATE_NAMES)) -> Measures:

@@ -39,7 +39,7 @@ class Latency:
 class Measures:
     """The summary form of one model's evaluation: what teams write themselves, and what gates read.
 
-    Shares are 0–1, latency is in milliseconds. `slice_rows` and `group_rows` are empty when only summary numbers are known.
+    Shares are 0–1, latency is in milliseconds. `slice_rows` is empty when only summary numbers are known.
     """
 
     overall_accuracy: float

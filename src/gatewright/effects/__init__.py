@@ -1,1 +1,1 @@
-"""The wrappers through which effects reach the world: files, processes, HTTP. Failpoints live here and in the commit."""
+"""The wrappers through which effects reach the world: files, processes, HTTP, git; failpoints live in them."""

@@ -27,8 +27,8 @@ def write_atomic(path: Path, data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, path)
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
@@ -116,7 +116,7 @@ def copy_tree_atomic(source: Path, target: Path) -> None:
                 if path.is_file():
                     _sync_file(path)
             failpoint(f"before-rename:{target.parent.name}")
-            os.replace(unfinished, target)
+            unfinished.replace(target)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise

@@ -10,6 +10,7 @@ from gatewright.domain.errors import GatewrightError
 from gatewright.domain.evidence import Look
 from gatewright.domain.lineage import Artifact
 from gatewright.domain.rollout import ALMOST_FULL, Decision, Phase, Rollout, World
+from gatewright.engine.ending import write_record
 from gatewright.ports import Progress
 from gatewright.rules import canary, evidence
 from gatewright.store.records import Event
@@ -60,6 +61,8 @@ class Controller:
             world.commands,
         )
         self._act(after, world)
+        if after.phase.terminal:
+            self._close_run(after)
         return after
 
     def _look(self, rollout: Rollout) -> tuple[Rollout, World, Look]:
@@ -92,9 +95,7 @@ class Controller:
             case Phase.PROMOTING if observed is not None and observed >= ALMOST_FULL:
                 workspace.traffic.finish(rollout)
                 self._mark_serving(rollout, rollout.canary)
-            case Phase.PROMOTED:
-                workspace.traffic.finish(rollout)
-            case Phase.ROLLED_BACK:
+            case Phase.PROMOTED | Phase.ROLLED_BACK:
                 workspace.traffic.finish(rollout)
             case Phase.ROLLING_BACK:
                 workspace.traffic.set_weight(rollout, 0.0)
@@ -102,6 +103,12 @@ class Controller:
                     self._mark_serving(rollout, rollout.stable)
             case _:
                 workspace.traffic.set_weight(rollout, rollout.weight)
+
+    def _close_run(self, rollout: Rollout) -> None:
+        """The run's own copy of its terminal record."""
+        record = self._workspace.records.terminal(rollout.run)
+        if record is not None:
+            write_record(self._workspace.runs.get(rollout.run), record)
 
     def _mark_serving(self, rollout: Rollout, digest: str) -> None:
         version = self._workspace.registry.find(rollout.model, digest)

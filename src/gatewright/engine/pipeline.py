@@ -141,7 +141,7 @@ def summary(handoff: Handoff) -> str:
     body = handoff.body
     match handoff.stage:
         case "validate":
-            return "; ".join(f"{check['check']} {check['summary']}" for check in body["checks"])
+            return ", ".join(f"{check['check']} {check['status']}" for check in body["checks"])
         case "train":
             return f"model {handoff.outputs['artifact'][7:19]} in {body['seconds']:.1f} s"
         case "evaluate":

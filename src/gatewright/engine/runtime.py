@@ -36,9 +36,12 @@ def ensure_supervisor(workspace: Workspace) -> None:
             stdout=subprocess.PIPE,
             stderr=log.fileno(),
         )
-    wait_until(lambda: _gateway_answers(workspace) or process.poll() not in (None, 0), timeout_s=_START_S)
+    wait_until(
+        lambda: _gateway_answers(workspace) or _gateway_fails(workspace) or process.poll() not in (None, 0),
+        timeout_s=_START_S,
+    )
     if not _gateway_answers(workspace):
-        _tell_why(process)
+        _tell_why(workspace, process)
     assert process.stdout is not None
     process.stdout.close()
 
@@ -57,8 +60,15 @@ def _gateway_answers(workspace: Workspace) -> bool:
     return row is not None and row.ready and row.identity.alive()
 
 
-def _tell_why(process: subprocess.Popen[bytes]) -> None:
-    hint = "see .gatewright/logs/supervisor.log and gateway.log"
+def _gateway_fails(workspace: Workspace) -> bool:
+    row = workspace.processes.get("gateway")
+    return row is not None and row.error is not None
+
+
+def _tell_why(workspace: Workspace, process: subprocess.Popen[bytes]) -> None:
+    hint = "see .gatewright/logs/supervisor.log and gateway.log, then: gatewright serve stop"
+    if _gateway_fails(workspace):
+        raise WorldFailed("the gateway does not start: it ends again and again", fix=hint)
     if process.poll() is None:
         raise WorldFailed(f"the supervisor did not become ready within {_START_S:.0f} s", fix=hint)
     said = process.stdout.read().decode() if process.stdout else ""

@@ -32,6 +32,9 @@ from gatewright.workspace import STATE, Workspace
 _LOOP_S = 0.1
 _CHECK_EVERY_S = 1.0
 _ROTATE_EVERY_S = 10.0
+_STEADY_S = 10.0
+_PAUSE_S = 0.5
+_ENDS_TOLERATED = 3
 
 
 class Lease:
@@ -57,7 +60,9 @@ class Supervisor:
         self._folder = workspace.root / STATE
         self._servers: dict[str, ModelServer] = {}
         self._process: subprocess.Popen[bytes] | None = None
-        self._restarts = 0
+        self._restarts = self._gateway_ends = 0
+        self._gateway_started = 0.0
+        self._applied: RouteTable | None = None
         self._lease = Lease()
         self._stopping = False
         self._checked = self._rotated = 0.0
@@ -93,8 +98,6 @@ class Supervisor:
             self._gateway.rotate_log()
             self._rotated = now
         self._tell()
-
-    _applied: RouteTable | None = None
 
     def _table(self, route: Route | None, now: float) -> RouteTable | None:
         """The table that should be in force; the one before while an arm of the new one is not ready."""
@@ -160,20 +163,29 @@ class Supervisor:
         logs.mkdir(parents=True, exist_ok=True)
         with (logs / "gateway.log").open("ab") as output:
             self._process = spawn(argv, cwd=self._folder, log=output.fileno())
+        self._gateway_started = time.monotonic()
 
     def _watch_gateway(self) -> bool:
+        """Restart the gateway at once when it ends; when it ends again within seconds, more and more slowly."""
+        now = time.monotonic()
         if self._process is not None and self._process.poll() is None:
+            self._gateway_ends = 0 if now - self._gateway_started > _STEADY_S else self._gateway_ends
+            return False
+        if now - self._gateway_started < _PAUSE_S * self._gateway_ends:
             return False
         log(f"the gateway ended ({self._process and self._process.returncode}); starting it again")
         self._restarts += 1
+        self._gateway_ends += 1
         self._start_gateway()
         return True
 
     def _tell(self) -> None:
         """Keep the process table true; a row is written only when it changed."""
-        rows = [self._row("supervisor", os.getpid(), ready=self._gateway.ready())]
+        ready = self._gateway.ready()
+        rows = [self._row("supervisor", os.getpid(), ready=ready)]
         if self._process is not None:
-            rows.append(self._row("gateway", self._process.pid, ready=self._gateway.ready(), restarts=self._restarts))
+            error = "it ends again and again" if self._gateway_ends > _ENDS_TOLERATED else None
+            rows.append(self._row("gateway", self._process.pid, ready=ready, restarts=self._restarts, error=error))
         for server in self._servers.values():
             rows.append(
                 self._row(

@@ -17,6 +17,8 @@ TOP = 20
 LIMIT = 64 << 10
 _COMMON = 10  # in a column of many texts, a value that stands in fewer rows could name somebody
 _MANY = 2 * TOP
+_BATCH = 64  # columns a query: polars plans many queries together in quadratic time
+_MOST = 500  # more columns with details could not fit anyway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +49,15 @@ def describe(frame: pl.LazyFrame, schema: Schema | None = None, *, label: str | 
 
     `columns`: per column `nulls` (share of rows), and `values` (at most 20 different ones: value → rows) or, for
     numbers with more, `low`, `high` and `counts` of 20 bins of equal width (the last one closed). Texts with many
-    different values tell only those of 10 rows or more. Columns marked personal or unique tell only `nulls`.
+    different values tell only those of 10 rows or more, and `other` rows. Columns marked personal or unique tell only `nulls`.
     `label`: rows by value and, for 0/1 labels, `rate`. `groups`: per sensitive column and value, rows and label rate.
     """
     described = schema.columns if schema else {}
     rows, facts = _facts(frame)
     shown = [fact for fact in facts if _is_shown(fact, described)]
-    details = _details(frame, shown)
+    details: dict[str, dict[str, Any]] = {}
+    for first in range(0, min(len(shown), _MOST), _BATCH):
+        details.update(_details(frame, shown[first : first + _BATCH]))
     columns = {
         fact.name: {
             "nulls": _share(fact.nulls, rows),
@@ -74,7 +78,7 @@ def describe(frame: pl.LazyFrame, schema: Schema | None = None, *, label: str | 
     if sensitive:
         index = next((fact.index for fact in facts if fact.name == label), None)
         stats["groups"] = _groups(frame, sensitive, index if "rate" in stats.get("label", {}) else None)
-    return _fitted(stats)
+    return _fitted(stats, {fact.name for fact in shown})
 
 
 def _facts(frame: pl.LazyFrame) -> tuple[int, list[_Facts]]:
@@ -112,7 +116,7 @@ def _is_shown(fact: _Facts, described: Mapping[str, Column]) -> bool:
 
 
 def _details(frame: pl.LazyFrame, facts: Sequence[_Facts]) -> dict[str, dict[str, Any]]:
-    """Values of the columns with few different ones or with text, histograms of the other numbers, in one pass."""
+    """Values of the columns with few different ones or with text, histograms of the other numbers, together."""
     counts = [fact for fact in facts if fact.distinct <= _MANY or fact.kind not in ("int", "float")]
     bins = [fact for fact in facts if fact.distinct > TOP // 2 and fact.low is not None and fact.high is not None]
     queries = [frame.select(fact.value).group_by("value").len() for fact in counts]
@@ -178,25 +182,26 @@ def _number(value: int | float | None) -> int | float | None:
     return float(value) if isinstance(value, int) and abs(value) >= 1 << 53 else value
 
 
-def _fitted(stats: dict[str, Any]) -> dict[str, Any]:
-    """Wide tables: the details of the last columns go first, then the columns themselves, until all fits."""
+def _fitted(stats: dict[str, Any], shown: set[str]) -> dict[str, Any]:
+    """Wide tables: the details of the last columns go first, then the columns themselves, until all fits.
+
+    `without_details` and `left_out` then say how many.
+    """
     columns: dict[str, Any] = stats["columns"]
     names = list(columns)
     size = len(canonical_json(stats)) + len(',"without_details":000000,"left_out":000000')
-    plainer = gone = 0
     for name in reversed(names):
         if size <= LIMIT:
             break
         short = {"nulls": columns[name]["nulls"]}
         size -= len(canonical_json(columns[name])) - len(canonical_json(short))
-        columns[name], plainer = short, plainer + 1
+        columns[name] = short
     for name in reversed(names):
         if size <= LIMIT:
             break
         size -= len(canonical_json({name: columns.pop(name)})) - 1
-        gone += 1
-    if plainer:
-        stats["without_details"] = plainer - gone
-    if gone:
+    if bare := sum(name in shown and not {"values", "counts"} & entry.keys() for name, entry in columns.items()):
+        stats["without_details"] = bare
+    if gone := len(names) - len(columns):
         stats["left_out"] = gone
     return stats

@@ -30,7 +30,7 @@ class Column:
 
     type: ColumnType
     nullable: bool = False
-    range: tuple[Number | None, Number | None] | None = None
+    range: Annotated[tuple[Number | None, ...], MinLen(2)] | None = None
     enum: Annotated[tuple[Value, ...], MinLen(1)] | None = None
     regex: Annotated[str, MinLen(1)] | None = None
     unique: bool = False
@@ -86,8 +86,10 @@ def contradictions(schema: Schema) -> Iterator[tuple[tuple[str | int, ...], str]
                 yield (*at, "enum", index), f"{value!r} is not a value of a column of type {column.type}"
 
 
-def _range_faults(limits: tuple[Number | None, Number | None], kind: str) -> Iterator[str]:
-    low, high = limits
+def _range_faults(limits: tuple[Number | None, ...], kind: str) -> Iterator[str]:
+    low, high, *more = limits
+    if more:
+        yield f"a range has two ends, this has {len(limits)}"
     if kind not in ("int", "float"):
         yield f"only a number can have a range, this is {kind}"
     if low is None and high is None:

@@ -34,8 +34,9 @@ def measure_interleaved(contenders: Sequence[Contender], *, samples: int, seed: 
     for contender in contenders:
         for row in rows[:WARM_UP].tolist():
             contender.predict(contender.matrix[row : row + 1])
-    gc.collect()
     times = [np.empty(samples) for _ in contenders]
+    gc.collect()
+    gc.freeze()  # as the model server does
     for turn, row in enumerate(rows.tolist()):
         order = range(len(contenders)) if turn % 2 == 0 else reversed(range(len(contenders)))
         for which in order:
@@ -43,6 +44,7 @@ def measure_interleaved(contenders: Sequence[Contender], *, samples: int, seed: 
             started = time.perf_counter_ns()
             contender.predict(contender.matrix[row : row + 1])
             times[which][turn] = time.perf_counter_ns() - started
+    gc.unfreeze()
     return [_summary(measured / 1e6) for measured in times]
 
 

@@ -52,6 +52,7 @@ _LINKS = ("HalfLogitLink", "IdentityLink", "Interval", "LogLink", "LogitLink", "
 TRUSTED = frozenset(
     (
         "numpy.dtype",
+        "numpy.nan_to_num",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
         "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",

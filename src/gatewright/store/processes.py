@@ -43,7 +43,8 @@ class Processes:
         """Insert or replace one process."""
         with self._database.transaction("process") as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO processes (name, pid, created, digest, port, ready, restarts, error, started_at) "
+                "INSERT OR REPLACE INTO processes "
+                "(name, pid, created, digest, port, ready, restarts, error, started_at) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     process.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -102,11 +103,12 @@ class Rollouts:
         before: Rollout,
         after: Rollout,
         events: tuple[Event, ...],
-        tick: dict[str, Any],
+        tick: Mapping[str, Any],
         taken: tuple[Command, ...],
     ) -> Rollout:
-        """State, records, the tick's evidence and taken commands in one transaction; LeaseLost if somebody was faster."""
+        """State, records, evidence and taken commands in one transaction; LeaseLost if somebody was faster."""
         after = replace(after, revision=before.revision + 1)
+        at = (after.ticked_at or after.started_at).isoformat()
         with self._database.transaction(f"rollout-{after.phase}") as connection:
             changed = connection.execute(
                 "UPDATE rollouts SET phase = ?, revision = ?, state = ? WHERE id = ? AND revision = ? AND epoch = ?",
@@ -120,20 +122,12 @@ class Rollouts:
                 link(connection, event)
             connection.execute(
                 "INSERT INTO ticks (rollout, revision, at, body) VALUES (?, ?, ?, ?)",
-                (
-                    after.id,
-                    after.revision,
-                    after.ticked_at and after.ticked_at.isoformat(),
-                    canonical_json(tick).decode(),
-                ),
+                (after.id, after.revision, at, canonical_json(tick).decode()),
             )
             if after.phase is Phase.ROLLING_BACK and before.phase is not Phase.ROLLING_BACK:
                 _quarantine(connection, after)
             for command in taken:
-                connection.execute(
-                    "UPDATE commands SET taken_at = ? WHERE id = ?",
-                    (after.ticked_at and after.ticked_at.isoformat(), command.id),
-                )
+                connection.execute("UPDATE commands SET taken_at = ? WHERE id = ?", (at, command.id))
         return after
 
     def command(self, rollout: Rollout, verb: Verb, actor: str, at: datetime) -> None:

@@ -94,11 +94,12 @@ def _write(connection: sqlite3.Connection, route: Route, present: Route | None) 
     renewals = (present.renewals if present else 0) + 1
     until = route.fallback_until.isoformat() if route.fallback_until else None
     connection.execute(
-        "INSERT INTO routes (model, rollout, stable, canary, fallback, fallback_until, weight, epoch, revision, renewals, "
-        "lease_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (model) DO UPDATE SET rollout = excluded.rollout, "
-        "stable = excluded.stable, canary = excluded.canary, fallback = excluded.fallback, "
-        "fallback_until = excluded.fallback_until, weight = excluded.weight, epoch = excluded.epoch, "
-        "revision = excluded.revision, renewals = excluded.renewals, lease_s = excluded.lease_s",
+        "INSERT INTO routes (model, rollout, stable, canary, fallback, fallback_until, weight, epoch, revision, "
+        "renewals, lease_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (model) DO UPDATE SET "
+        "rollout = excluded.rollout, stable = excluded.stable, canary = excluded.canary, "
+        "fallback = excluded.fallback, fallback_until = excluded.fallback_until, weight = excluded.weight, "
+        "epoch = excluded.epoch, revision = excluded.revision, renewals = excluded.renewals, "
+        "lease_s = excluded.lease_s",
         (
             route.model,
             route.rollout,

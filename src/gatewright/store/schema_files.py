@@ -41,4 +41,4 @@ def _expressions(schema: Schema) -> Iterator[tuple[tuple[str | int, ...], str]]:
             pl.Series([""]).str.contains(pattern)
         except PolarsError as error:
             reason = re.search(r"error: (.+)", str(error).partition("\n")[2])
-            yield ("columns", name, "regex"), f"is no regular expression: {reason[1] if reason else pattern!r}"
+            yield ("columns", name, "regex"), f"is no regular expression: {reason[1] if reason else pattern}"

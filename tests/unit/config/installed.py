@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-from annotated_types import Ge, Le
-
+from gatewright.adapters.registries.local import Options as LocalOptions
+from gatewright.adapters.traffic.envoy.options import Options as EnvoyOptions
 from gatewright.config.project import read_project
 from gatewright.domain.errors import ConfigError, Problem
 from gatewright.domain.project import Project
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "configuration.md"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalOptions:
-    """None."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvoyOptions:
-    """As the adapter has them."""
-
-    port: Annotated[int, Ge(1), Le(65535)] = 8080
-    user_header: str = "x-user-id"
 
 
 class Installed:

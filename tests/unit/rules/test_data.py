@@ -103,7 +103,9 @@ def test_at_most_five_examples() -> None:
 
 
 def test_clean_data_costs_one_streaming_query(collected: list[dict[str, Any]]) -> None:
-    schema = Schema(columns={"a": Column(type="int", range=(0, 9), unique=True), "b": Column(type="string", regex="x+")})
+    schema = Schema(
+        columns={"a": Column(type="int", range=(0, 9), unique=True), "b": Column(type="string", regex="x+")}
+    )
     assert violations(schema, pl.LazyFrame({"a": [1, 2], "b": ["x", "xx"]})) == ()
     assert collected == [{"engine": "streaming"}]
 
@@ -130,7 +132,14 @@ def test_text_is_judged_by_what_it_can_be_read_as() -> None:
             "f": ["1", "1e3", "nan", "x", "2.5", None],
             "b": ["true", "false", "1", "no", "True", "true"],
             "d": ["2026-01-31", "2026-02-31", "31.1.2026", "2026-01-31", "2026-01-31", "2026-01-31"],
-            "t": ["2026-01-31T12:00:00Z", "2026-01-31 12:00:00", "2026-01-31T12:00:00.5+02:00", "2026-01-31", "12:00", "x"],
+            "t": [
+                "2026-01-31T12:00:00Z",
+                "2026-01-31 12:00:00",
+                "2026-01-31T12:00:00.5+02:00",
+                "2026-01-31",
+                "12:00",
+                "x",
+            ],
             "s": ["1"] * 6,
         }
     )
@@ -150,7 +159,9 @@ def test_text_is_judged_by_what_it_can_be_read_as() -> None:
 
 def test_column_names_are_never_patterns() -> None:
     schema = Schema(columns={"*": Column(type="int", range=(0, 1)), "^b.*$": Column(type="int")})
-    frame = pl.LazyFrame({"*": [5, 0], "^b.*$": [None, 1], "bb": [1, 1]}, schema={"*": pl.Int8, "^b.*$": pl.Int8, "bb": pl.Int8})
+    frame = pl.LazyFrame(
+        {"*": [5, 0], "^b.*$": [None, 1], "bb": [1, 1]}, schema={"*": pl.Int8, "^b.*$": pl.Int8, "bb": pl.Int8}
+    )
     counts = {key: item.count for key, item in found_in(schema, frame).items()}
     assert counts == {("*", "range"): 1, ("^b.*$", "null"): 1, ("bb", "extra"): 2}
 
@@ -161,7 +172,9 @@ def test_one_class_only() -> None:
     assert found_in(schema, pl.LazyFrame({"y": [1, 0, 1]}), label="y") == {}
 
 
-@pytest.mark.parametrize(("rows", "broken"), [(100, False), (150, False), (151, True), (200, True), (49, True), (50, False)])
+@pytest.mark.parametrize(
+    ("rows", "broken"), [(100, False), (150, False), (151, True), (200, True), (49, True), (50, False)]
+)
 def test_doubled_rows_change_too_much(rows: int, broken: bool) -> None:
     schema = Schema(columns={"y": Column(type="int")}, rows=RowLimits(max_change=0.5))
     found = violations(schema, pl.LazyFrame({"y": [1] * rows}), parent_rows=100)

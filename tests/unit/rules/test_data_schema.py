@@ -36,6 +36,7 @@ def test_fingerprint_knows_names_and_types_but_no_order() -> None:
     [
         (Column(type="int", range=(5, 1)), ("columns", "x", "range"), "greater than the upper end"),
         (Column(type="int", range=(None, None)), ("columns", "x", "range"), "at least one end"),
+        (Column(type="int", range=(0, 1, 2)), ("columns", "x", "range"), "two ends, this has 3"),
         (Column(type="string", range=(0, 1)), ("columns", "x", "range"), "only a number"),
         (Column(type="int", regex="a"), ("columns", "x", "regex"), "only a string column"),
         (Column(type="int", enum=(1, "2")), ("columns", "x", "enum", 1), "'2' is not a value"),

@@ -30,7 +30,9 @@ ROWS = {
 }
 
 
-def measured(rows: dict[str, Any] | pl.DataFrame, *slices: SliceSpec, fairness: tuple[str, ...] = ()) -> EvaluationReport:
+def measured(
+    rows: dict[str, Any] | pl.DataFrame, *slices: SliceSpec, fairness: tuple[str, ...] = ()
+) -> EvaluationReport:
     frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows)
     has_baseline = "baseline" in frame.columns
     return evaluate(

@@ -40,9 +40,7 @@ def measured(**changes: Any) -> Measures:
     return Measures(**(values | changes))
 
 
-def decide(
-    candidate: Measures, baseline: Measures | None, gates: GatesSection = GATES, *skip: GateName
-) -> Judgement:
+def decide(candidate: Measures, baseline: Measures | None, gates: GatesSection = GATES, *skip: GateName) -> Judgement:
     by = "ada" if baseline is None else None
     return judge(gates, candidate, baseline, bootstrap_by=by, skip=frozenset(skip))
 
@@ -52,7 +50,9 @@ def result(judgement: Judgement, gate: GateName) -> GateResult:
 
 
 def only(name: GateName, gate: Any) -> GatesSection:
-    return GatesSection(mode="point", **{"overall": None, "slices": None, "fairness": None, "latency": None, name: gate})
+    return GatesSection(
+        mode="point", **{"overall": None, "slices": None, "fairness": None, "latency": None, name: gate}
+    )
 
 
 def test_all_four_gates_in_their_order() -> None:
@@ -68,7 +68,6 @@ def test_all_four_gates_in_their_order() -> None:
         (0.90, 0.92, PASS),  # 0.92 - 0.90 > 0.02 in binary floating point
         (0.8999, 0.92, FAIL),
         (0.8999999999999999, 0.92, FAIL),
-        (0.9, 0.92, PASS),
         (0.48, 0.5, PASS),
         (0.479, 0.5, FAIL),
         (0.0, 0.02, PASS),
@@ -128,7 +127,9 @@ def test_failing_slices_come_worst_first() -> None:
 
 
 def test_small_slices_are_not_tested_and_said() -> None:
-    candidate = measured(slices={"big": 0.9, "small": 0.1, "tiny": 0.9}, slice_rows={"big": 100, "small": 99, "tiny": 1})
+    candidate = measured(
+        slices={"big": 0.9, "small": 0.1, "tiny": 0.9}, slice_rows={"big": 100, "small": 99, "tiny": 1}
+    )
     found = result(decide(candidate, measured(slices={"big": 0.9, "small": 0.9, "tiny": 0.9})), "slices")
     assert found.verdict is PASS
     assert [entry["slice"] for entry in found.evidence["not_tested"]] == ["small", "tiny"]
@@ -187,7 +188,9 @@ def test_fairness(gap: float, before: float | None, verdict: Verdict) -> None:
 
 
 def test_fairness_tells_its_numbers() -> None:
-    found = result(decide(measured(demographic_parity_diff=-0.1204), measured(demographic_parity_diff=0.1192)), "fairness")
+    found = result(
+        decide(measured(demographic_parity_diff=-0.1204), measured(demographic_parity_diff=0.1192)), "fairness"
+    )
     assert found.why == (
         "demographic parity difference 0.1204 is within the cap of 0.2; "
         "it is 0.0012 above the baseline's 0.1192; a worsening of 0.01 is allowed"

@@ -9,7 +9,6 @@ from gatewright.domain.errors import Pending, StageFailed, UnusableInput
 from gatewright.domain.lineage import ModelVersion
 from gatewright.domain.rollout import Phase, Rollout
 from gatewright.engine.controller import Controller
-from gatewright.engine.ending import write_record
 from gatewright.engine.handover import Handover
 from gatewright.engine.runtime import ensure_supervisor
 from gatewright.ports import Progress
@@ -78,9 +77,6 @@ def conclude(handover: Handover, run: RunFolder, rollout: Rollout) -> Handoff:
         {"rollout": rollout.id, "phase": rollout.phase, "why": rollout.why, "state": plain(rollout)},
     )
     if not healthy:
-        record = handover.workspace.records.terminal(run.id)
-        if record is not None:
-            write_record(run, record)
         raise StageFailed(f"rolled back: {rollout.why}", fix="the model is quarantined; train a new one")
     return handoff
 

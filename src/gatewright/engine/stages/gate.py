@@ -35,7 +35,9 @@ def gate(
         workspace.data_versions.get(lock.body["evaluation"]["name"], lock.body["evaluation"]["version"]),
         workspace.clock.now(),
     )
-    warnings = [*handed.body["warnings"], *notes(report)]
+    gates = workspace.project.gates
+    groups_from = gates.fairness.min_rows if gates and gates.fairness else 1
+    warnings = [*handed.body["warnings"], *notes(report, groups_from)]
     warnings += [age_text] if state == "ageing" else []
     if state == "overdue":
         handover.finish("failed", {"verdict": Verdict.FAIL, "results": [], "warnings": [age_text]})

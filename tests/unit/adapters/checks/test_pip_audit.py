@@ -1,4 +1,4 @@
-"""PipAuditCheck believes an auditor only when it proves that it audited; the auditor here is a fake that lies on demand."""
+"""PipAuditCheck believes an auditor only when it proves that it audited; the fake here lies on demand."""
 
 from __future__ import annotations
 

@@ -129,9 +129,7 @@ def test_the_code_is_the_command_s_own(executor: LocalExecutor, tmp_path: Path, 
 def test_the_command_sees_its_environment_and_our_interpreter(executor: LocalExecutor, tmp_path: Path) -> None:
     progress = Lines()
     argv = ("python", "-c", "import os, sys; print(os.environ['SEED'], os.getcwd()); print(sys.prefix)")
-    result = executor.run(
-        Job(argv=argv, cwd=tmp_path, log=tmp_path / "log", timeout_s=30, env={"SEED": "7"}), progress
-    )
+    result = executor.run(Job(argv=argv, cwd=tmp_path, log=tmp_path / "log", timeout_s=30, env={"SEED": "7"}), progress)
     assert result.code == 0
     assert progress.lines == [f"7 {tmp_path}", sys.prefix]
 

