@@ -186,18 +186,7 @@ class Supervisor:
         if self._process is not None:
             error = "it ends again and again" if self._gateway_ends > _ENDS_TOLERATED else None
             rows.append(self._row("gateway", self._process.pid, ready=ready, restarts=self._restarts, error=error))
-        for server in self._servers.values():
-            rows.append(
-                self._row(
-                    server.name,
-                    server.process.pid if server.process else 0,
-                    ready=server.ready,
-                    restarts=server.restarts,
-                    digest=server.digest,
-                    port=server.endpoint.port if server.endpoint else None,
-                    error=server.error,
-                )
-            )
+        rows.extend(self._server_row(server) for server in self._servers.values())
         for row in rows:
             told = self._told.get(row.name)
             if told is None or _content(told) != _content(row):
@@ -206,6 +195,17 @@ class Supervisor:
         for name in self._told.keys() - {row.name for row in rows}:
             self._workspace.processes.remove(name)
             del self._told[name]
+
+    def _server_row(self, server: ModelServer) -> ProcessRow:
+        return self._row(
+            server.name,
+            server.process.pid if server.process else 0,
+            ready=server.ready,
+            restarts=server.restarts,
+            digest=server.digest,
+            port=server.endpoint.port if server.endpoint else None,
+            error=server.error,
+        )
 
     def _row(self, name: str, pid: int, **fields: object) -> ProcessRow:
         known = self._told.get(name)
