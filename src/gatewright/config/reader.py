@@ -128,7 +128,8 @@ def _path(error: Any, value: Any) -> Path:
 
 def _found(value: Any, path: Path) -> Any:
     for part in path:
-        if not isinstance(value, (dict, list)) or (isinstance(value, dict) and part not in value):
+        inside = isinstance(value, dict) and part in value
+        if not inside and not (isinstance(value, list) and isinstance(part, int) and 0 <= part < len(value)):
             return None
         value = value[cast("Any", part)]
     return value

@@ -61,7 +61,7 @@ class Supervisor:
         self._servers: dict[str, ModelServer] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._restarts = self._gateway_ends = 0
-        self._gateway_started = 0.0
+        self._gateway_started = self._answered = 0.0
         self._applied: RouteTable | None = None
         self._lease = Lease()
         self._stopping = False
@@ -100,7 +100,10 @@ class Supervisor:
         self._tell()
 
     def _table(self, route: Route | None, now: float) -> RouteTable | None:
-        """The table that should be in force; the one before while an arm of the new one is not ready."""
+        """The table that should be in force; the one before while an arm of the new one is not ready.
+
+        After a restart there is none before: the stable arm then serves alone until the others have loaded.
+        """
         if route is None:
             return None
         fallback = route.fallback if self._fallback_serves(route) else None
@@ -116,6 +119,8 @@ class Supervisor:
         known = {server.name for server in self._servers.values() if server.ready or server.restarts}
         if wanted and all(name in known for name, _ in wanted.clusters):
             return wanted
+        if self._applied is None and route.stable is not None and cluster_name(route.stable) in known:
+            return routing.stable_alone(rollout=route.rollout, revision=route.revision, stable=route.stable)
         return self._applied
 
     def _fallback_serves(self, route: Route) -> bool:
@@ -179,9 +184,18 @@ class Supervisor:
         self._start_gateway()
         return True
 
+    def _gateway_ready(self) -> bool:
+        """Asked often until it answers, then once a second."""
+        now = time.monotonic()
+        if self._process is None or self._process.poll() is not None:
+            self._answered = 0.0
+        elif not self._answered or now - self._answered >= _CHECK_EVERY_S:
+            self._answered = now if self._gateway.ready() else 0.0
+        return self._answered > 0.0
+
     def _tell(self) -> None:
         """Keep the process table true; a row is written only when it changed."""
-        ready = self._gateway.ready()
+        ready = self._gateway_ready()
         rows = [self._row("supervisor", os.getpid(), ready=ready)]
         if self._process is not None:
             error = "it ends again and again" if self._gateway_ends > _ENDS_TOLERATED else None

@@ -59,8 +59,11 @@ def _check_data(workspace: Workspace, version: DataVersion, path: Path) -> Check
     table = scan(path)
     label = workspace.project.evaluation.label
     schema = read_schema(safe_join(workspace.root, workspace.project.data.schema))
+    parent = workspace.data_versions.get(version.name, version.parent) if version.parent else None
     with reading(path):
-        broken = violations(schema, table.raw, typed=table.typed, label=label)
+        broken = violations(
+            schema, table.raw, typed=table.typed, label=label, parent_rows=parent.rows if parent else None
+        )
     findings = [Finding(where=version.version, rule=found.rule, what=str(found)) for found in broken]
     status: Literal["passed", "failed"] = "failed" if findings else "passed"
     summary = f"{version.rows:,} rows, digest proven, {len(findings) or 'no'} breaches of the schema"

@@ -1,0 +1,1 @@
+"""What people look at rather than read: pictures and pages, made from numbers."""
