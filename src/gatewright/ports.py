@@ -116,8 +116,8 @@ class Registry(Protocol):
     def serving(self, model: str) -> ModelVersion | None:
         """The baseline: the version that production serves; None before the first deployment."""
 
-    def mark_serving(self, version: ModelVersion) -> None:
-        """Make `version` the baseline."""
+    def mark_serving(self, model: str, version: ModelVersion | None) -> None:
+        """Make `version` the baseline of `model`; None takes back a first deployment that was rolled back."""
 
 
 class Traffic(Protocol):

@@ -8,12 +8,12 @@ from typing import Any
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _FORM = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_LONGEST = 366 * 86400.0
+_SHORTEST, _LONGEST = 0.001, 366 * 86400.0
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Duration:
-    """A length of time in seconds, greater than zero and at most 366 days."""
+    """A length of time in seconds, from a millisecond to 366 days."""
 
     seconds: float
 
@@ -26,16 +26,18 @@ class Duration:
         if match is None:
             raise ValueError("a duration is a number with a unit: 500ms, 15s, 30m, 4h or 1d")
         seconds = float(match[1]) * _UNITS[match[2]]
-        if not 0 < seconds <= _LONGEST:
-            raise ValueError("a duration is greater than zero and at most 366d")
+        if not _SHORTEST <= seconds <= _LONGEST:
+            raise ValueError("a duration is at least 1ms and at most 366d")
         return cls(seconds)
 
     def __str__(self) -> str:
+        """The shortest text that is read back as the same duration."""
         for unit in ("d", "h", "m", "s"):
             count = self.seconds / _UNITS[unit]
             if count >= 1 and count == int(count):
                 return f"{int(count)}{unit}"
-        return f"{self.seconds:g}s" if self.seconds >= 1 else f"{self.seconds * 1000:g}ms"
+        in_ms = f"{self.seconds * 1000:.15g}ms"
+        return in_ms if self.seconds < 1 and Duration.parse(in_ms) == self else f"{self.seconds!r}s"
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:

@@ -7,6 +7,7 @@ import os
 import selectors
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -43,6 +44,15 @@ class ProcessIdentity:
             return abs(process.create_time() - self.created) < 0.01 and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
+
+
+def has_ended(owner: str) -> bool:
+    """Whether `host:pid` names a process of this machine that no longer runs; of other machines nothing is known."""
+    host, _, pid = owner.rpartition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    identity = ProcessIdentity.of(int(pid))
+    return identity is None or not identity.alive()
 
 
 def interpreter_first(environment: Mapping[str, str] | None = None) -> dict[str, str]:

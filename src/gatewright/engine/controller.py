@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gatewright.domain.documents import canonical_json, plain, sha256
-from gatewright.domain.errors import GatewrightError
+from gatewright.domain.errors import GatewrightError, UnusableInput
 from gatewright.domain.evidence import Look
 from gatewright.domain.lineage import Artifact
 from gatewright.domain.rollout import ALMOST_FULL, Decision, Phase, Rollout, World
@@ -14,6 +14,7 @@ from gatewright.engine.ending import write_record
 from gatewright.ports import Progress
 from gatewright.rules import canary, evidence
 from gatewright.store.records import Event
+from gatewright.store.runs import RunFolder
 from gatewright.workspace import Workspace
 
 _OBSERVING = (Phase.PROGRESSING, Phase.PAUSED, Phase.PROMOTING)
@@ -47,6 +48,7 @@ class Controller:
         now = workspace.clock.now()
         before = workspace.rollouts.lease(rollout, workspace.owner, now, rollout.policy.lease.seconds)
         if before.phase.terminal:
+            self._settle(before)
             return before
         seen, world, look = self._look(before)
         now = workspace.clock.now()
@@ -60,9 +62,10 @@ class Controller:
             _tick_body(after, world),
             world.commands,
         )
-        self._act(after, world)
         if after.phase.terminal:
-            self._close_run(after)
+            self._settle(after)
+        else:
+            self._act(after, world)
         return after
 
     def _look(self, rollout: Rollout) -> tuple[Rollout, World, Look]:
@@ -95,26 +98,25 @@ class Controller:
             case Phase.PROMOTING if observed is not None and observed >= ALMOST_FULL:
                 workspace.traffic.finish(rollout)
                 self._mark_serving(rollout, rollout.canary)
-            case Phase.PROMOTED | Phase.ROLLED_BACK:
-                workspace.traffic.finish(rollout)
             case Phase.ROLLING_BACK:
                 workspace.traffic.set_weight(rollout, 0.0)
-                if rollout.stable is not None and world.serving != rollout.stable:
+                if world.serving == rollout.canary:
                     self._mark_serving(rollout, rollout.stable)
             case _:
                 workspace.traffic.set_weight(rollout, rollout.weight)
 
-    def _close_run(self, rollout: Rollout) -> None:
-        """The run's own copy of its terminal record."""
+    def _settle(self, rollout: Rollout) -> None:
+        """What is left to do at the end: unload what no longer serves, and the run's own copy of its record."""
+        self._workspace.traffic.finish(rollout)
         record = self._workspace.records.terminal(rollout.run)
         if record is not None:
             write_record(self._workspace.runs.get(rollout.run), record)
 
-    def _mark_serving(self, rollout: Rollout, digest: str) -> None:
-        version = self._workspace.registry.find(rollout.model, digest)
-        if version is None:
+    def _mark_serving(self, rollout: Rollout, digest: str | None) -> None:
+        version = self._workspace.registry.find(rollout.model, digest) if digest else None
+        if digest is not None and version is None:
             raise GatewrightError(f"{digest} is not registered", fix="this is a fault of Gatewright: please report it")
-        self._workspace.registry.mark_serving(version)
+        self._workspace.registry.mark_serving(rollout.model, version)
 
     def _arms(self, rollout: Rollout) -> tuple[Artifact, Artifact | None]:
         canary_version = self._workspace.registry.find(rollout.model, rollout.canary)
@@ -139,9 +141,10 @@ def _events(workspace: Workspace, before: Rollout, after: Rollout, decision: Dec
     """A record for every change of phase or step."""
     if (before.phase, before.step) == (after.phase, after.step):
         return ()
-    kind = "step" if before.phase is after.phase or before.phase is Phase.PENDING else after.phase.value
-    if after.phase is Phase.PROMOTING:
-        kind = "promoting"
+    climbing = (Phase.PENDING, Phase.PROGRESSING)
+    kind = "step" if before.phase in climbing and after.phase is Phase.PROGRESSING else after.phase.value
+    if before.phase is Phase.PAUSED and after.phase in (*climbing, Phase.PROMOTING):
+        kind = "resumed"
     assert after.ticked_at is not None
     return (
         Event(
@@ -169,13 +172,23 @@ def _actor(rollout: Rollout, decision: Decision) -> str:
 def _details(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
     details: dict[str, Any] = {"step": rollout.step, "weight": rollout.weight, "version": rollout.number}
     if rollout.phase.terminal:
-        run = workspace.runs.get(rollout.run)
-        lock = run.need("lock", "validate")
-        details["inputs"] = lock.body["inputs_of_run"]
         details["bootstrap"] = rollout.stable is None
-        details["verdict"] = run.digest("verdict")
-        details["report"] = run.digest("evaluation-report")
+        details |= _origin(workspace.runs.get(rollout.run), strict=rollout.phase is Phase.PROMOTED)
     return details
+
+
+def _origin(run: RunFolder, *, strict: bool) -> dict[str, Any]:
+    """What the model was made from and judged by; a rollback does not wait for a hand-off that is damaged."""
+    try:
+        return {
+            "inputs": run.need("lock", "validate").body["inputs_of_run"],
+            "verdict": run.digest("verdict"),
+            "report": run.digest("evaluation-report"),
+        }
+    except UnusableInput as error:
+        if strict:
+            raise
+        return {"damaged": str(error)}
 
 
 def _tick_body(rollout: Rollout, world: World) -> dict[str, Any]:

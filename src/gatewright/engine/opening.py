@@ -64,6 +64,11 @@ def open_run(workspace: Workspace, *, bootstrap_by: str | None = None) -> RunFol
             f"{model} is deployed already (version {baseline.number})",
             fix="leave out --bootstrap-by: it is for the first deployment",
         )
+    if baseline is None and bootstrap_by is None:
+        raise UnusableInput(
+            f"{model} was never deployed: there is no baseline to compare with, and somebody has to allow that",
+            fix="say who allows the first deployment: --bootstrap-by NAME",
+        )
     now = workspace.clock.now()
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     _supersede(workspace, model, run_id)

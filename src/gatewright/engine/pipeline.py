@@ -78,7 +78,7 @@ def run_stage(workspace: Workspace, run: RunFolder, stage: Stage, progress: Prog
     progress.stage(stage.name, "started")
     try:
         handoff = stage.work(workspace, run, progress)
-    except KeyboardInterrupt as error:
+    except (KeyboardInterrupt, Interrupted) as error:
         progress.stage(stage.name, "failed", "interrupted")
         raise Interrupted(
             f"interrupted in stage {stage.name}", fix=f"go on with: gatewright run --resume {run.id}"

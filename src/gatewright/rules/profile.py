@@ -49,7 +49,8 @@ def describe(frame: pl.LazyFrame, schema: Schema | None = None, *, label: str | 
 
     `columns`: per column `nulls` (share of rows), and `values` (at most 20 different ones: value → rows) or, for
     numbers with more, `low`, `high` and `counts` of 20 bins of equal width (the last one closed). Texts with many
-    different values tell only those of 10 rows or more, and `other` rows. Columns marked personal or unique tell only `nulls`.
+    different values tell only those of 10 rows or more, and the rest as `other`. Columns marked personal or unique
+    tell only `nulls`.
     `label`: rows by value and, for 0/1 labels, `rate`. `groups`: per sensitive column and value, rows and label rate.
     """
     described = schema.columns if schema else {}

@@ -18,15 +18,15 @@ _BUSY_S = 10.0
 class Database:
     """One connection to one state database; every change goes through `transaction`."""
 
-    def __init__(self, path: Path) -> None:
-        """Open (and if needed create and migrate) the database at `path`."""
+    def __init__(self, path: Path, *, busy_s: float = _BUSY_S) -> None:
+        """Open (and if needed create and migrate) the database at `path`; wait `busy_s` for another writer."""
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _failed(path, error) from error
         with _translated(path):
-            self._connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+            self._connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
             self._connection.row_factory = sqlite3.Row
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._connection.execute("PRAGMA synchronous = FULL")

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from gatewright.domain.documents import canonical_json, read_json, sha256
+from gatewright.domain.errors import UnusableInput
 from gatewright.domain.rollout import TERMINAL_KINDS, DeploymentRecord
 from gatewright.store.database import Database
 
@@ -40,9 +41,9 @@ class Records:
 
     def append(self, event: Event) -> DeploymentRecord:
         """Link one event in a transaction of its own; a second terminal event of a run returns the first."""
-        if event.kind in TERMINAL_KINDS and (existing := self.terminal(event.run)):
-            return existing
         with self._database.transaction("record") as connection:
+            if event.kind in TERMINAL_KINDS and (existing := self.terminal(event.run)):
+                return existing
             return link(connection, event)
 
     def all(self) -> tuple[DeploymentRecord, ...]:
@@ -76,15 +77,21 @@ class Records:
 
 
 def link(connection: sqlite3.Connection, event: Event) -> DeploymentRecord:
-    """Append `event` inside the caller's transaction, so that a state change and its record are one."""
+    """Append `event` inside the caller's transaction, so that a state change and its record are one.
+
+    UnusableInput for a second terminal event of a run.
+    """
     last = connection.execute("SELECT seq, digest FROM records ORDER BY seq DESC LIMIT 1").fetchone()
     seq, previous = (int(last["seq"]) + 1, str(last["digest"])) if last else (1, GENESIS)
     body = read_json(canonical_json({"seq": seq, **_as_body(event)}))
     digest = _digest(previous, body)
-    connection.execute(
-        "INSERT INTO records (seq, run, terminal, body, previous, digest) VALUES (?, ?, ?, ?, ?, ?)",
-        (seq, event.run, int(event.kind in TERMINAL_KINDS), canonical_json(body).decode(), previous, digest),
-    )
+    try:
+        connection.execute(
+            "INSERT INTO records (seq, run, terminal, body, previous, digest) VALUES (?, ?, ?, ?, ?, ?)",
+            (seq, event.run, int(event.kind in TERMINAL_KINDS), canonical_json(body).decode(), previous, digest),
+        )
+    except sqlite3.IntegrityError as error:
+        raise UnusableInput(f"run {event.run} has ended already", fix="start a new run: gatewright run") from error
     return _build(body, previous, digest)
 
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from gatewright.domain.documents import canonical_json
+from gatewright.domain.documents import canonical_json, read_json
 from gatewright.domain.errors import LeaseLost, UnusableInput
 from gatewright.domain.rollout import Command, Phase, Rollout, Verb
+from gatewright.effects.processes import has_ended
 from gatewright.store.codec import decode
 from gatewright.store.database import Database
 from gatewright.store.records import Event, link
@@ -27,9 +28,9 @@ class Rollouts:
 
         UnusableInput when the digest is quarantined or another rollout of the model is active.
         """
-        if existing := self.of_run(rollout.run):
-            return existing
         with self._database.transaction("rollout-start") as connection:
+            if existing := self.of_run(rollout.run):
+                return existing
             banned = connection.execute(
                 "SELECT why FROM quarantine WHERE model = ? AND digest = ?", (rollout.model, rollout.canary)
             ).fetchone()
@@ -75,11 +76,14 @@ class Rollouts:
         return self._one("SELECT * FROM rollouts WHERE model = ? ORDER BY rowid DESC LIMIT 1", model)
 
     def lease(self, rollout: Rollout, owner: str, now: datetime, seconds: float) -> Rollout:
-        """Take or renew the lease. A new owner gets a higher epoch; LeaseLost while another owner's lease runs."""
+        """Take or renew the lease. A new owner gets a higher epoch; LeaseLost while another owner's lease runs.
+
+        The lease of a process of this machine that was killed is over at once: nobody is left to drive under it.
+        """
         with self._database.transaction("lease") as connection:
             row = connection.execute("SELECT * FROM rollouts WHERE id = ?", (rollout.id,)).fetchone()
             held = row["lease_owner"] not in (None, owner) and row["lease_until"] > now.isoformat()
-            if held:
+            if held and not has_ended(row["lease_owner"]):
                 raise LeaseLost(
                     f"rollout {rollout.id} is driven by {row['lease_owner']} until {row['lease_until']}",
                     fix="let it drive, or wait until its lease ends",
@@ -147,6 +151,11 @@ class Rollouts:
             Command(id=row["id"], verb=row["verb"], actor=row["actor"], at=datetime.fromisoformat(row["at"]))
             for row in rows
         )
+
+    def ticks(self, rollout: Rollout) -> tuple[dict[str, Any], ...]:
+        """Every stored look of this rollout, oldest first: its moment `at` and what was seen and decided."""
+        rows = self._database.rows("SELECT at, body FROM ticks WHERE rollout = ? ORDER BY revision", (rollout.id,))
+        return tuple({"at": row["at"], **read_json(row["body"].encode())} for row in rows)
 
     def quarantined(self, model: str) -> dict[str, str]:
         """Digests of `model` that were rolled back, with the reason."""

@@ -37,7 +37,7 @@ class Route:
 
 
 class Routes:
-    """Desired routes; each write is refused for an epoch older than the one that wrote last."""
+    """Desired routes; each write is refused for an epoch or a rollout older than the one that wrote last."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -59,7 +59,8 @@ class Routes:
     def put(self, route: Route, arms: tuple[Artifact, ...] = ()) -> None:
         """Replace the route; the revision grows only when something other than the lease changed.
 
-        LeaseLost for an outdated epoch of the same rollout, or for a weight above 0 on a quarantined digest.
+        LeaseLost for an outdated epoch, for a rollout that a later one has followed, or for a weight above 0 on a
+        quarantined digest.
         """
         with self._database.transaction("route") as connection:
             row = connection.execute("SELECT * FROM routes WHERE model = ?", (route.model,)).fetchone()
@@ -68,6 +69,11 @@ class Routes:
                 raise LeaseLost(
                     f"epoch {route.epoch} of rollout {route.rollout} is outdated, epoch {present.epoch} drives now",
                     fix="nothing was changed; another controller has taken over",
+                )
+            if present and _started_before(connection, route.rollout, present.rollout):
+                raise LeaseLost(
+                    f"rollout {route.rollout} of {route.model} is over, {present.rollout} drives now",
+                    fix="nothing was changed; look at the later one: gatewright status",
                 )
             if route.canary and route.weight > 0:
                 _refuse_quarantined(connection, route)
@@ -78,6 +84,11 @@ class Routes:
                     (route.model, arm.digest, arm.uri),
                 )
             _write(connection, route, present)
+
+
+def _started_before(connection: sqlite3.Connection, rollout: str, other: str) -> bool:
+    sql = "SELECT 1 FROM rollouts a, rollouts b WHERE a.id = ? AND b.id = ? AND a.rowid < b.rowid"
+    return connection.execute(sql, (rollout, other)).fetchone() is not None
 
 
 def _refuse_quarantined(connection: sqlite3.Connection, route: Route) -> None:

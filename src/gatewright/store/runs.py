@@ -46,7 +46,7 @@ class RunFolder:
     def write(self, name: str, handoff: Handoff) -> str:
         """Write `<name>.json` whole or not at all; returns its digest."""
         document = {
-            "schema": f"gatewright/{name}/1",
+            "schema": _schema(name),
             "run": handoff.run,
             "stage": handoff.stage,
             "status": handoff.status,
@@ -72,16 +72,14 @@ class RunFolder:
             raise DigestChanged(str(path), recorded=recorded, found=found)
         if document.get("run") != self.id:
             raise UnusableInput(f"{path} belongs to run {document.get('run')!r}", fix="put back this run's own file")
-        return Handoff(
-            run=document["run"],
-            stage=document["stage"],
-            status=document["status"],
-            started_at=datetime.fromisoformat(document["started_at"]),
-            ended_at=datetime.fromisoformat(document["ended_at"]),
-            inputs=document["inputs"],
-            outputs=document["outputs"],
-            body={key: value for key, value in document.items() if key not in _ENVELOPE},
-        )
+        if document.get("schema") != _schema(name):
+            raise UnusableInput(
+                f"{path} is {document.get('schema')!r}, not {_schema(name)!r}", fix="put back this run's own file"
+            )
+        try:
+            return _handoff(document)
+        except (KeyError, TypeError, ValueError) as error:
+            raise _no_handoff(path, f"{type(error).__name__}: {error}") from error
 
     def need(self, name: str, stage: str) -> Handoff:
         """The hand-off `<name>.json`; UnusableInput that names the stage to run first when it is not there."""
@@ -120,12 +118,7 @@ class RunFolder:
         try:
             return read_json(read_bytes(path, _LIMIT))
         except (ValueError, KeyError) as error:
-            problem = Problem(where=Place(file=str(path)), field="", what=str(error))
-            raise WithProblems(
-                f"{path.name} is not a hand-off",
-                (problem,),
-                fix="put back this run's own file, or start a new run",
-            ) from error
+            raise _no_handoff(path, str(error)) from error
 
 
 class Runs:
@@ -157,3 +150,27 @@ class Runs:
     def open(self) -> tuple[RunFolder, ...]:
         """Runs that have not ended, oldest first."""
         return tuple(run for run in self.all() if not (run.path / f"{RECORD}.json").exists())
+
+
+def _schema(name: str) -> str:
+    return f"gatewright/{name}/1"
+
+
+def _handoff(document: Mapping[str, Any]) -> Handoff:
+    return Handoff(
+        run=document["run"],
+        stage=document["stage"],
+        status=document["status"],
+        started_at=datetime.fromisoformat(document["started_at"]),
+        ended_at=datetime.fromisoformat(document["ended_at"]),
+        inputs=document["inputs"],
+        outputs=document["outputs"],
+        body={key: value for key, value in document.items() if key not in _ENVELOPE},
+    )
+
+
+def _no_handoff(path: Path, what: str) -> WithProblems:
+    problem = Problem(where=Place(file=str(path)), field="", what=what)
+    return WithProblems(
+        f"{path.name} is not a hand-off", (problem,), fix="put back this run's own file, or start a new run"
+    )

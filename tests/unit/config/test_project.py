@@ -126,7 +126,7 @@ CASES = [
     # the rollout
     (START + "rollout: {steps: []}", "7:18 rollout.steps an empty list is not a list with at least 1 entry"),
     (START + "rollout: {steps: [{weight: 101, hold: 1s}]}", "7:28 rollout.steps[0].weight 101 is not a number greater"),
-    (START + "rollout: {steps: [{weight: 5, hold: 0s}]}", "7:37 rollout.steps[0].hold '0s': a duration is greater"),
+    (START + "rollout: {steps: [{weight: 5, hold: 0s}]}", "7:37 rollout.steps[0].hold '0s': a duration is at ater"),
     (
         START + "rollout: {steps: [{weight: 50, hold: 1s}, {weight: 5, hold: 1s}]}",
         "7:52 rollout.steps[1].weight 5 does not rise above the 50 of the step before it",

@@ -37,8 +37,8 @@ class LocalRegistry:
                 "SELECT coalesce(max(number), 0) + 1 FROM versions WHERE model = ?", (candidate.model,)
             ).fetchone()[0]
             connection.execute(
-                "INSERT OR IGNORE INTO versions (model, number, digest, uri, size, data_digest, commit_id, report_digest, "
-                "run, registered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO versions (model, number, digest, uri, size, data_digest, commit_id, "
+                "report_digest, run, registered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     candidate.model,
                     number,
@@ -64,9 +64,12 @@ class LocalRegistry:
         """The version that production serves; None before the first deployment."""
         return self._one("SELECT versions.* FROM versions JOIN serving USING (model, number) WHERE model = ?", model)
 
-    def mark_serving(self, version: ModelVersion) -> None:
-        """Make `version` the baseline."""
+    def mark_serving(self, model: str, version: ModelVersion | None) -> None:
+        """Make `version` the baseline; None leaves the model without one."""
         with self._context.database.transaction("serving") as connection:
+            if version is None:
+                connection.execute("DELETE FROM serving WHERE model = ?", (model,))
+                return
             connection.execute(
                 "INSERT INTO serving (model, number, since) VALUES (?, ?, ?) ON CONFLICT (model) DO UPDATE SET "
                 "since = iif(number = excluded.number, since, excluded.since), number = excluded.number",

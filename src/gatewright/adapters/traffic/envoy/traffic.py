@@ -28,6 +28,7 @@ class EnvoyTraffic:
     def prepare(self, rollout: Rollout, canary: Artifact, stable: Artifact | None) -> None:
         """Have both arms loaded; what serves now goes on serving."""
         present = self._routes.get(rollout.model)
+        fallback = present.fallback if present and present.fallback != rollout.canary else None
         route = Route(
             model=rollout.model,
             rollout=rollout.id,
@@ -38,8 +39,8 @@ class EnvoyTraffic:
             revision=0,
             renewals=0,
             lease_s=rollout.policy.lease.seconds,
-            fallback=present.fallback if present else None,
-            fallback_until=present.fallback_until if present else None,
+            fallback=fallback,
+            fallback_until=present.fallback_until if present and fallback else None,
         )
         self._routes.put(route, (canary, stable) if stable else (canary,))
 
@@ -59,6 +60,9 @@ class EnvoyTraffic:
     def set_weight(self, rollout: Rollout, weight: float) -> None:
         """Ask for `weight` per cent and renew the lease. LeaseLost for an outdated epoch or a quarantined digest."""
         route = self._own(rollout)
+        if route is not None and route.canary is None and weight == 0.0 and route.stable == rollout.canary:
+            # The canary had become the stable arm already, and is rolled back before its promotion was recorded.
+            route = replace(route, stable=rollout.stable, canary=rollout.canary, fallback=None, fallback_until=None)
         if route is not None and route.canary is not None:
             self._routes.put(replace(route, weight=weight, epoch=rollout.epoch, lease_s=rollout.policy.lease.seconds))
 
