@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from gatewright.config.consistency import contradictions
+from gatewright.config.models import MODELS, shared_ports, split
 from gatewright.config.nodes import Document, parse
 from gatewright.config.problems import failure, nearest, shown, unknown
 from gatewright.config.reader import read_value
 from gatewright.config.shorthand import written_out
 from gatewright.domain.documents import canonical_json, sha256
-from gatewright.domain.errors import ConfigError, Problem
+from gatewright.domain.errors import ConfigError, Problem, UnusableInput
 from gatewright.domain.project import Plugin, Project
 
 LARGEST = 1 << 16
@@ -32,24 +33,69 @@ class PluginOptions(Protocol):
         """The frozen dataclass with the options of `kind`; None when it is not installed."""
 
 
-def read_project(path: Path, plugins: PluginOptions) -> tuple[Project, str]:
-    """The project at `path`, and the digest of what the file says (comments and layout aside).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What gatewright.yaml says: the project of each model, and the digest of what the file says about it."""
 
-    ConfigError tells every problem at once, each with line and column.
-    """
+    projects: Mapping[str, Project]
+    digests: Mapping[str, str]
+
+    def choose(self, model: str | None) -> Project:
+        """The project of `model`; UnusableInput when it is not there, or when several are and none is named."""
+        names = ", ".join(self.projects)
+        if model is None and len(self.projects) == 1:
+            return next(iter(self.projects.values()))
+        if model is None:
+            raise UnusableInput(f"there are {len(self.projects)} models: {names}", fix="say which: --model NAME")
+        if model not in self.projects:
+            raise UnusableInput(f"there is no model {model!r}", fix=f"models: {names}")
+        return self.projects[model]
+
+
+def read_project(path: Path, plugins: PluginOptions, model: str | None = None) -> tuple[Project, str]:
+    """The project of one model, and the digest of what the file says about it (comments and layout aside)."""
+    configuration = read_configuration(path, plugins)
+    project = configuration.choose(model)
+    return project, configuration.digests[project.model]
+
+
+def read_configuration(path: Path, plugins: PluginOptions) -> Configuration:
+    """Every model at `path`. ConfigError tells every problem at once, each with line and column."""
     file = _displayed(path)
     document = parse(_bytes(path, file), file, ConfigError, LARGEST)
     if not isinstance(document.value, dict):
         what = f"{shown(document.value)} is not a mapping: the file starts with model: NAME"
         raise failure(ConfigError, file, [Problem(where=document.place(()), field="", what=what)])
+    if MODELS not in document.value:
+        project, problems = _read_one(document, path.parent, plugins)
+        if problems or project is None:
+            raise failure(ConfigError, file, problems)
+        return Configuration(
+            projects={project.model: project}, digests={project.model: sha256(canonical_json(document.value))}
+        )
+    models, problems = split(document)
+    projects: dict[str, Project] = {}
+    for model in models:
+        found, wrong = _read_one(model.document, path.parent, plugins)
+        told = (model.told(problem) for problem in wrong)
+        problems.extend(problem for problem in told if problem not in problems)
+        if found is not None:
+            projects[model.name] = found
+    if not problems:
+        problems.extend(shared_ports(projects, models))
+    if problems:
+        raise failure(ConfigError, file, problems)
+    digests = {model.name: sha256(canonical_json(model.document.value)) for model in models}
+    return Configuration(projects=projects, digests=digests)
+
+
+def _read_one(document: Document, root: Path, plugins: PluginOptions) -> tuple[Project | None, list[Problem]]:
     value, problems = written_out(document)
     parts = {name: _plugin(name, value.pop(name, {}), document, plugins, problems) for name in SECTIONS}
     project, wrong = read_value(Project, value, document)
     _tell(problems, wrong)
-    _tell(problems, contradictions(value, document, path.parent))
-    if problems:
-        raise failure(ConfigError, file, problems)
-    return replace(project, **parts), sha256(canonical_json(document.value))
+    _tell(problems, contradictions(value, document, root))
+    return (replace(project, **parts) if project is not None and not problems else None), problems
 
 
 def _displayed(path: Path) -> str:

@@ -38,11 +38,6 @@ def written_out(document: Document) -> tuple[dict[str, Any], list[Problem]]:
         Problem(where=document.place(path), field=dotted(path), what=_advice(path)) for path in _empties(document.value)
     ]
     root = dict(document.value)
-    if "models" in root:
-        del root["models"]
-        root.setdefault("model", "model")
-        what = "several models in one file are not possible yet: write model: NAME, and one file for each model"
-        problems.append(Problem(where=document.key_place(("models",)), field="models", what=what))
     if root.get("gates") in ({}, [], ""):
         root["gates"] = None
     root.update({name: _nones(root[name], (name,)) for name in ("gates", "checks") if name in root})

@@ -80,7 +80,6 @@ CASES = [
     (changed("{mode: point}", "{mode: statistical}"), "6:15 gates.mode 'statistical' is not one of: point"),
     (changed("{mode: point}", "{overall: none}"), "6:1 gates.mode is missing: write one of: point"),
     (changed("model: employment", "model:"), "1:7 model is empty: write a value, or leave the key out"),
-    (changed("model: employment", "models: {a: {}}"), "1:1 models several models in one file are not possible yet"),
     # names
     (changed("employment", "Employment"), "1:8 model 'Employment' is not a name: a name is 1 to 64 of"),
     (changed("employment", "'; rm -rf /'"), "1:8 model '; rm -rf /' is not a name"),
@@ -126,7 +125,7 @@ CASES = [
     # the rollout
     (START + "rollout: {steps: []}", "7:18 rollout.steps an empty list is not a list with at least 1 entry"),
     (START + "rollout: {steps: [{weight: 101, hold: 1s}]}", "7:28 rollout.steps[0].weight 101 is not a number greater"),
-    (START + "rollout: {steps: [{weight: 5, hold: 0s}]}", "7:37 rollout.steps[0].hold '0s': a duration is at ater"),
+    (START + "rollout: {steps: [{weight: 5, hold: 0s}]}", "7:37 rollout.steps[0].hold '0s': a duration is at least"),
     (
         START + "rollout: {steps: [{weight: 50, hold: 1s}, {weight: 5, hold: 1s}]}",
         "7:52 rollout.steps[1].weight 5 does not rise above the 50 of the step before it",
