@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from gatewright.domain.documents import plain
@@ -92,12 +93,19 @@ def _check_bindings(handover: Handover, lock: Any, report: EvaluationReport) -> 
 
 
 def _refuse(judgement: Judgement) -> None:
-    def told(verdict: Verdict) -> list[GateResult]:
-        return [result for result in judgement.results if result.verdict is verdict]
+    def told(verdict: Verdict) -> str:
+        results = [result for result in judgement.results if result.verdict is verdict]
+        return "\n".join(line for result in results for line in _lines(result))
 
     if judgement.verdict is Verdict.FAIL:
-        failing = "\n".join(f"{result.gate} gate: {result.why}" for result in told(Verdict.FAIL))
-        raise StageFailed(failing, fix="the model goes no further; mend data or code and start a new run")
+        raise StageFailed(told(Verdict.FAIL), fix="the model goes no further; mend data or code and start a new run")
     if judgement.verdict is Verdict.INCONCLUSIVE:
-        thin = "\n".join(f"{result.gate} gate: {result.why}" for result in told(Verdict.INCONCLUSIVE))
-        raise Inconclusive(thin, fix="a larger evaluation set decides; see docs/gates.md")
+        raise Inconclusive(told(Verdict.INCONCLUSIVE), fix="a larger evaluation set decides; see docs/gates.md")
+
+
+def _lines(result: GateResult) -> Iterator[str]:
+    """The gate's sentence, which names the worst slice, and a line for each further one that failed."""
+    yield f"{result.gate} gate: {result.why}"
+    for entry in result.evidence.get("failed", ())[1:]:
+        numbers = f"{entry['candidate']:.4f}, baseline {entry['baseline']:.4f}"
+        yield f"  also {entry['slice']}: drops by {entry['drop']:.4f} ({numbers})"
