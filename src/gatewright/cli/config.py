@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from gatewright.cli.failures import CommandGroup
 from gatewright.cli.options import Output, output_option, workspace_option
+from gatewright.cli.output import say, say_json
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def config() -> None:
     """The configuration.
 
@@ -25,22 +26,33 @@ def config() -> None:
 @workspace_option
 @output_option
 def check(root: Path, output: Output) -> None:
-    """Tell every problem of gatewright.yaml at once, each with file:line:column. Exit 0 or 2."""
+    """Tell every problem of gatewright.yaml at once, each with file:line:column. Exit 0 or 2.
+
+    \b
+    Examples:
+      gatewright config check
+      gatewright config check --output json
+    """
     from gatewright.config.project import read_project
     from gatewright.domain.documents import plain, short
     from gatewright.workspace import CONFIG, Plugins
 
     project, digest = read_project(root / CONFIG, Plugins())
     if output == "json":
-        click.echo(json.dumps({"digest": digest, "project": plain(project)}, indent=2, ensure_ascii=False))
+        say_json({"digest": digest, "project": plain(project)})
     else:
-        click.echo(f"{root / CONFIG}: fine (model {project.model}, digest {short(digest)})")
+        say(f"{root / CONFIG}: fine (model {project.model}, digest {short(digest)})")
 
 
 @config.command()
 def schema() -> None:
-    """The JSON Schema of gatewright.yaml, for editors."""
+    """The JSON Schema of gatewright.yaml, for editors.
+
+    \b
+    Examples:
+      gatewright config schema > gatewright.schema.json
+    """
     from gatewright.config.schema import json_schema
     from gatewright.workspace import Plugins
 
-    click.echo(json.dumps(json_schema(Plugins()), indent=2, ensure_ascii=False))
+    say_json(json_schema(Plugins()))

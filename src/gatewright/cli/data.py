@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+
+from gatewright.cli.failures import CommandGroup
+from gatewright.cli.options import Output, actor_option, output_option, workspace_folder
+from gatewright.cli.output import say, say_json, table
 
 if TYPE_CHECKING:
     from gatewright.domain.lineage import DataFile, DataVersion, Role
@@ -18,22 +20,11 @@ if TYPE_CHECKING:
 
 _ROLES = ("train", "eval", "holdout", "reference", "traffic")
 _SCHEMA = Path("data/schema.yaml")
-Output = Literal["text", "json"]
 
-workspace_option = click.option(
-    "-C",
-    "--workspace",
-    "root",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=".",
-    help="The folder that holds data/versions; paths of data are below it.  [default: .]",
-)
-output_option = click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", help="text for people, json for programs."
-)
+workspace_option = workspace_folder("data/versions; paths of data are below it")
 
 
-@click.group(name="data")
+@click.group(name="data", cls=CommandGroup)
 def data() -> None:
     """Versions of data sets: small files in git that point to bytes and prove them.
 
@@ -80,12 +71,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
     type=click.Path(path_type=Path),
     help="Schema file below the workspace: it marks sensitive and personal columns.  [default: data/schema.yaml]",
 )
-@click.option(
-    "--created-by",
-    envvar=["GATEWRIGHT_ACTOR", "USER", "LOGNAME"],
-    default="unknown",
-    help="Who adds it.  [default: $USER]",
-)
+@actor_option("--created-by", "created_by", "Who adds it.")
 @workspace_option
 @output_option
 def add(
@@ -126,11 +112,11 @@ def add(
     )
     path = versions.path(version).relative_to(root)
     if output == "json":
-        _print_json({"new": new, "path": str(path), **_summary(version)})
+        say_json({"new": new, "path": str(path), **_summary(version)})
     elif new:
-        click.echo(f"{path}\n{_change(version)}\nCommit it: git add {path}")
+        say(f"{path}\n{_change(version)}\nCommit it: git add {path}")
     else:
-        click.echo(f"{path}\nthe same bytes: nothing changed")
+        say(f"{path}\nthe same bytes: nothing changed")
 
 
 @data.command(name="list")
@@ -149,12 +135,12 @@ def list_(name: str | None, root: Path, output: Output) -> None:
 
     versions = DataVersions(root).all(name)
     if output == "json":
-        _print_json([_summary(version) for version in versions])
+        say_json([_summary(version) for version in versions])
     elif not versions:
-        click.echo("no data versions yet: gatewright data add NAME PATH")
+        say("no data versions yet: gatewright data add NAME PATH")
     else:
         head = ("NAME", "VERSION", "ROLE", "ROWS", "DATA TO", "CHANGE")
-        _print_table([head, *(_cells(version) for version in versions)])
+        table([_cells(version) for version in versions], head=head)
 
 
 @data.command()
@@ -177,7 +163,7 @@ def show(name: str, version: str | None, role: Role | None, root: Path, output: 
     versions = DataVersions(root)
     found = versions.get(name, version) if version else _latest(versions, name, role)
     if output == "json":
-        _print_json(plain(found))
+        say_json(plain(found))
         return
     source = f"{found.kind} {found.uri}" + (f" @ {found.pin}" if found.pin else "")
     facts = [
@@ -194,7 +180,7 @@ def show(name: str, version: str | None, role: Role | None, root: Path, output: 
         ("created", f"{found.created_at.isoformat()} by {found.created_by}"),
         *(("file", f"{file.path}  {file.size:,} bytes  sha256:{file.sha256[:12]}") for file in found.files),
     ]
-    _print_table(facts)
+    table(facts)
 
 
 @data.command()
@@ -226,9 +212,9 @@ def verify(name: str | None, version: str | None, root: Path, output: Output) ->
         found.extend(problems)
         results.append({**_summary(each), "verified": not problems, "problems": [str(item) for item in problems]})
         if output == "text":
-            click.echo(f"{'changed ' if problems else 'verified'}  {each.name} {each.version}")
+            say(f"{'changed ' if problems else 'verified'}  {each.name} {each.version}")
     if output == "json":
-        _print_json(results)
+        say_json(results)
     if found:
         fix = "restore the recorded bytes, or add the changed data as a new version: gatewright data add"
         raise DataError("data is not as recorded", tuple(found), fix=fix)
@@ -290,13 +276,3 @@ def _change(version: DataVersion) -> str:
 def _label(version: DataVersion) -> str:
     rate = version.stats.get("label", {}).get("rate")
     return (version.labels or "not told") + (f" (rate {rate:.4f})" if rate is not None else "")
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

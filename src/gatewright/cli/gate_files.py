@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-import click
-
+from gatewright.cli.output import say
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.gate import GATE_NAMES, GateName, GateResult, Judgement, Verdict
 from gatewright.domain.project import GatesSection
@@ -31,7 +30,7 @@ def gate_report_files(
     skipped = gate_names(skip)
     needed = frozenset(name for name in GATE_NAMES if getattr(gates, name) is not None) - skipped
     judgement = judge(gates, read_report(report, needed), read_baseline(baseline), bootstrap_by=None, skip=skipped)
-    click.echo(as_json(judgement) if output == "json" else "\n".join(as_text(judgement)))
+    say(as_json(judgement) if output == "json" else "\n".join(as_text(judgement)))
     return EXIT_CODES[judgement.verdict]
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
 from gatewright import __version__
+from gatewright.cli.failures import CommandGroup, of_click, of_system, tell, wants_json
 from gatewright.domain.errors import GatewrightError, Interrupted
 
 _COMMANDS = {
@@ -28,10 +29,9 @@ _COMMANDS = {
     "serve": ("serve:serve", "The local runtime: gateway and model servers."),
     "config": ("config:config", "Check gatewright.yaml; print its JSON Schema."),
 }
-_INTERNAL = 5
 
 
-class LazyCommands(click.Group):
+class LazyCommands(CommandGroup):
     """A group that knows its commands' names and first lines, and imports one when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -51,19 +51,6 @@ class LazyCommands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Name the nearest command for a misspelt one."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], _COMMANDS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx) from error
-
 
 @click.command(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="gatewright")
@@ -82,23 +69,30 @@ def gatewright() -> None:
 
 def main() -> None:
     """Entry point; the exit code tells the kind of the error (see docs/errors.md)."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # an old locale loses a mark, never the run
     try:
-        code = gatewright.main(standalone_mode=False)
+        color = False if os.environ.get("NO_COLOR") else None
+        code = gatewright.main(prog_name="gatewright", standalone_mode=False, color=color)
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        if not wants_json():
+            error.show()
+            sys.exit(2)
+        _end(of_click(click.UsageError("a command is missing", error.ctx)))
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        _end(of_click(error))
     except (click.Abort, KeyboardInterrupt):
-        _tell(Interrupted("interrupted", fix="what is done stays done"))
-        sys.exit(Interrupted.exit_code)
+        _end(Interrupted("interrupted", fix="what is done stays done; gatewright status tells what is open"))
     except GatewrightError as error:
-        _tell(error)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _end(error)
+    except OSError as error:
+        if os.environ.get("GATEWRIGHT_DEBUG"):
+            raise
+        _end(of_system(error))
     except Exception as error:
         if os.environ.get("GATEWRIGHT_DEBUG"):
             raise
@@ -106,21 +100,9 @@ def main() -> None:
             f"internal error: {type(error).__name__}: {error}",
             fix="this is a fault of Gatewright; GATEWRIGHT_DEBUG=1 shows where: please report it",
         )
-        _tell(fault)
-        sys.exit(_INTERNAL)
+        _end(fault)
 
 
-def _tell(error: GatewrightError) -> None:
-    if _wants_json():
-        told = {"error": str(error), "fix": error.fix, "page": error.page, "exit_code": error.exit_code}
-        click.echo(json.dumps(told, ensure_ascii=False), err=True)
-        return
-    click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True)
-    if error.fix:
-        click.echo(click.style("   do: ", bold=True) + error.fix, err=True)
-    click.echo(f"  see: docs/{error.page}.md (exit {error.exit_code})", err=True)
-
-
-def _wants_json() -> bool:
-    words = sys.argv[1:]
-    return "--output=json" in words or any(pair == ("--output", "json") for pair in zip(words, words[1:], strict=False))
+def _end(error: GatewrightError) -> NoReturn:
+    tell(error)
+    sys.exit(error.exit_code)

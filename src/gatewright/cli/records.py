@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from gatewright.cli.failures import CommandGroup
 from gatewright.cli.options import Output, opened, output_option, workspace_option
+from gatewright.cli.output import say, say_json, table
+
+if TYPE_CHECKING:
+    from gatewright.domain.rollout import DeploymentRecord
+
+_COLOURS = {"promoted": "green", "rolled_back": "red", "stopped": "red", "aborted": "yellow"}
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=CommandGroup, invoke_without_command=True)
 @workspace_option
 @output_option
 @click.pass_context
@@ -24,26 +31,30 @@ def records(context: click.Context, root: Path, output: Output) -> None:
       gatewright records verify
     """
     if context.invoked_subcommand is not None:
+        context.default_map = {context.invoked_subcommand: {"root": root, "output": output}}
         return
-    from gatewright.domain.documents import plain, short
+    from gatewright.domain.documents import plain
 
     found = opened(root).records.all()
     if output == "json":
-        click.echo(json.dumps([plain(record) for record in found], indent=2, ensure_ascii=False))
-        return
-    for record in found:
-        move = f"{short(record.before or '-')} → {short(record.after or '-')}" if record.rollout else ""
-        why = record.why.partition("\n")[0]
-        click.echo(f"{record.seq:>4}  {record.at:%Y-%m-%d %H:%M:%S}  {record.kind:<12} {move:<28} {why}")
-    if not found:
-        click.echo("no record yet")
+        say_json([plain(record) for record in found])
+    elif not found:
+        say("no record yet: gatewright run")
+    else:
+        table([_cells(record) for record in found], head=("SEQ", "UTC", "WHAT", "MODEL BEFORE → AFTER", "BY", "WHY"))
 
 
 @records.command()
 @workspace_option
 @output_option
 def verify(root: Path, output: Output) -> None:
-    """Recompute the whole chain; exit 2 and name the first record that does not fit."""
+    """Recompute the whole chain; exit 2 and name the first record that does not fit.
+
+    \b
+    Examples:
+      gatewright records verify
+      gatewright records verify --output json
+    """
     from gatewright.domain.errors import UnusableInput
 
     store = opened(root).records
@@ -55,6 +66,14 @@ def verify(root: Path, output: Output) -> None:
     chain = store.all()
     head = chain[-1].digest if chain else None
     if output == "json":
-        click.echo(json.dumps({"records": len(chain), "head": head, "verified": True}))
+        say_json({"records": len(chain), "head": head, "verified": True})
     else:
-        click.echo(f"{len(chain)} records verified, head {head}")
+        say(f"{len(chain)} records verified, head {head}" if chain else "no record yet: nothing to verify")
+
+
+def _cells(record: DeploymentRecord) -> tuple[str, ...]:
+    from gatewright.domain.documents import short
+
+    what = click.style(record.kind, fg=_COLOURS.get(record.kind))
+    move = f"{short(record.before or '-')} → {short(record.after or '-')}" if record.rollout else ""
+    return str(record.seq), f"{record.at:%Y-%m-%d %H:%M:%S}", what, move, record.actor, record.why

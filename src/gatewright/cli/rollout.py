@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import getpass
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gatewright.cli.options import Output, opened, output_option, run_option, workspace_option
+from gatewright.cli.failures import CommandGroup
+from gatewright.cli.options import Output, actor_option, opened, output_option, run_option, workspace_option
+from gatewright.cli.output import say, say_json
 from gatewright.cli.render import progress_for
 from gatewright.cli.stages import one_stage, show_handoff
 
 if TYPE_CHECKING:
     from gatewright.domain.rollout import Rollout, Verb
     from gatewright.workspace import Workspace
-
-actor_option = click.option("--by", "actor", default=getpass.getuser, help="Who asks.  [default: you]")
 
 
 @click.command()
@@ -52,7 +50,7 @@ def canary(wait: bool, root: Path, run_id: str | None, output: Output) -> None:
     _tell(workspace, rollout, output)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def rollout() -> None:
     """Stage 6, and what an operator can do to a rollout.
 
@@ -73,6 +71,11 @@ def finish(wait: bool, root: Path, run_id: str | None, output: Output) -> None:
     """All traffic on the new version, read back; the baseline moved; the record written.
 
     Exit 0 promoted and recorded, 1 rolled back, 6 still going on.
+
+    \b
+    Examples:
+      gatewright rollout finish
+      gatewright rollout finish --no-wait
     """
     if wait:
         one_stage("rollout finish", root, run_id, output)
@@ -90,7 +93,13 @@ def finish(wait: bool, root: Path, run_id: str | None, output: Output) -> None:
 @workspace_option
 @output_option
 def tick(root: Path, output: Output) -> None:
-    """One look, one decision, one record, one effect; for schedules. Exit 0, whatever was decided."""
+    """One look, one decision, one record, one effect; for schedules. Exit 0, whatever was decided.
+
+    \b
+    Examples:
+      gatewright rollout tick
+      gatewright rollout tick --output json
+    """
     from gatewright.engine.controller import Controller
     from gatewright.engine.runtime import ensure_supervisor
 
@@ -104,30 +113,43 @@ def tick(root: Path, output: Output) -> None:
 @workspace_option
 @output_option
 def status(root: Path, output: Output) -> None:
-    """Phase, weight recorded and observed, hold served, evidence against its limits."""
+    """Phase, weight recorded and observed, hold served, evidence against its limits.
+
+    \b
+    Examples:
+      gatewright rollout status
+      gatewright rollout status --output json
+    """
     workspace = opened(root)
     found = workspace.rollouts.active(workspace.project.model) or workspace.rollouts.latest(workspace.project.model)
     if found is None:
-        click.echo("null" if output == "json" else "no rollout yet")
+        say("null" if output == "json" else "no rollout yet: gatewright canary starts one")
         return
     _tell(workspace, found, output)
 
 
 def _verb(verb: Verb, text: str) -> click.Command:
-    @rollout.command(name=verb, help=text)
-    @actor_option
+    @rollout.command(name=verb, help=f"{text}\n\n\b\nExamples:\n  gatewright rollout {verb} --by ada")
+    @actor_option("--by", "actor", "Who asks.")
     @workspace_option
-    def command(actor: str, root: Path) -> None:
+    @output_option
+    def command(actor: str, root: Path, output: Output) -> None:
         from gatewright.engine.controller import Controller
         from gatewright.engine.operator import ask
+        from gatewright.engine.status import rollout_view
 
         workspace = opened(root)
         found = workspace.rollouts.active(workspace.project.model)
         if found is None:
-            click.echo("no rollout is in progress: nothing to do")
+            say("null" if output == "json" else "no rollout is in progress: nothing to do")
             return
         after = ask(Controller(workspace, progress_for("json")), workspace, found, verb, actor)
-        click.echo(f"{after.id}: {after.phase} at {after.weight:g} %: {after.why}")
+        if output == "json":
+            say_json(rollout_view(workspace, after))
+        elif (verb == "resume") is (after.phase.value == "paused") or (verb == "abort" and not after.phase.terminal):
+            say(f"{after.id}: {verb} is recorded; the process that drives the rollout does it at its next look")
+        else:
+            say(f"{after.id}: {after.phase} at {after.weight:g} %: {after.why}")
 
     return command
 
@@ -152,6 +174,6 @@ def _tell(workspace: Workspace, rollout: Rollout, output: Output) -> None:
 
     found = rollout_view(workspace, rollout)
     if output == "json":
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        say_json(found)
     else:
         show_rollout(found)

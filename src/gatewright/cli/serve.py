@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gatewright.cli.options import opened, workspace_option
+from gatewright.cli.failures import CommandGroup
+from gatewright.cli.options import Output, opened, output_option, workspace_option
+from gatewright.cli.output import say, say_json
+from gatewright.cli.status import show_processes
+
+if TYPE_CHECKING:
+    from gatewright.workspace import Workspace
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def serve() -> None:
     """Start, stop or look at the supervisor, which owns the gateway and the model servers.
 
@@ -25,35 +32,73 @@ def serve() -> None:
 
 @serve.command()
 @workspace_option
-def start(root: Path) -> None:
-    """Start it unless it runs, and wait until the gateway answers."""
+@output_option
+def start(root: Path, output: Output) -> None:
+    """Start it unless it runs, and wait until the gateway answers.
+
+    \b
+    Examples:
+      gatewright serve start
+    """
     from gatewright.engine.runtime import ensure_supervisor, supervisor_runs
 
     workspace = opened(root)
     running = supervisor_runs(workspace)
     ensure_supervisor(workspace)
-    click.echo("it runs already" if running else "started")
+    address = _address(workspace)
+    if output == "json":
+        say_json({"started": not running, "address": address})
+    else:
+        say(("it runs already" if running else "started") + (f": {address}" if address else ""))
 
 
 @serve.command()
 @workspace_option
-def stop(root: Path) -> None:
-    """Stop it with all that it runs. Live traffic through the gateway ends with it."""
+@output_option
+def stop(root: Path, output: Output) -> None:
+    """Stop it with all that it runs. Live traffic through the gateway ends with it.
+
+    \b
+    Examples:
+      gatewright serve stop
+    """
     from gatewright.engine.runtime import stop_supervisor
 
-    click.echo("stopped" if stop_supervisor(opened(root)) else "nothing ran")
+    stopped = stop_supervisor(opened(root))
+    if output == "json":
+        say_json({"stopped": stopped})
+    else:
+        say("stopped" if stopped else "nothing ran")
 
 
 @serve.command()
 @workspace_option
-def status(root: Path) -> None:
-    """Its processes. Exit 4 when it does not run."""
+@output_option
+def status(root: Path, output: Output) -> None:
+    """Its processes. Exit 4 when it does not run.
+
+    \b
+    Examples:
+      gatewright serve status
+      gatewright serve status --output json
+    """
     from gatewright.domain.errors import WorldFailed
     from gatewright.engine.status import processes
 
-    rows = processes(opened(root))
-    for row in rows:
-        port = f"port {row['port']}" if row["port"] else ""
-        click.echo(f"{row['name']:<20} pid {row['pid']:<8} {row['state']:<10} {port:<12} restarts {row['restarts']}")
-    if not any(row["name"] == "supervisor" and row["state"] != "gone" for row in rows):
+    workspace = opened(root)
+    rows = processes(workspace)
+    runs = any(row["name"] == "supervisor" and row["state"] != "gone" for row in rows)
+    if output == "json":
+        say_json({"runs": runs, "address": _address(workspace), "processes": rows})
+    else:
+        show_processes(rows)
+    if not runs:
         raise WorldFailed("the supervisor does not run", fix="gatewright serve start")
+
+
+def _address(workspace: Workspace) -> str | None:
+    """Where clients ask for predictions, if the serving kind has a host and a port of its own."""
+    from gatewright.domain.documents import plain
+
+    options = plain(workspace.project.serving.options) or {}
+    return f"http://{options['host']}:{options['port']}" if {"host", "port"} <= options.keys() else None

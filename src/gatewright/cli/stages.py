@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from gatewright.cli.options import Output, bootstrap_option, opened, output_option, run_option, workspace_option
+from gatewright.cli.failures import BadCommand
+from gatewright.cli.options import (
+    Output,
+    bootstrap_option,
+    opened,
+    output_option,
+    run_option,
+    skip_option,
+    workspace_option,
+)
+from gatewright.cli.output import say
 from gatewright.cli.render import progress_for
+from gatewright.domain.errors import StageFailed
 
 if TYPE_CHECKING:
     from gatewright.domain.gate import GateName
@@ -32,11 +45,24 @@ def one_stage(
 
     workspace = opened(root)
     run = open_with(workspace) if open_with is not None else choose_run(workspace, run_id)
-    with run.hold():
+    stage = with_skip(stage_named(name), skip)
+    with run.hold(), telling(run, stage.handoff, output):
         handoff = already_ended(workspace, run)
         if handoff is None:
-            handoff = run_stage(workspace, run, with_skip(stage_named(name), skip), progress_for(output))
+            handoff = run_stage(workspace, run, stage, progress_for(output))
     show_handoff(run.id, handoff, output)
+
+
+@contextmanager
+def telling(run: RunFolder, handoff: str, output: Output) -> Iterator[None]:
+    """For programs: the hand-off that a failing stage left is printed too, before the error ends the command."""
+    try:
+        yield
+    except StageFailed:
+        left = run.read(handoff) if output == "json" else None
+        if left is not None:
+            show_handoff(run.id, left, output)
+        raise
 
 
 def show_handoff(run_id: str, handoff: Handoff, output: Output) -> None:
@@ -44,9 +70,9 @@ def show_handoff(run_id: str, handoff: Handoff, output: Output) -> None:
     if output == "json":
         from gatewright.domain.documents import pretty_json
 
-        click.echo(pretty_json(handoff).decode(), nl=False)
+        say(pretty_json(handoff).decode().rstrip("\n"))
     else:
-        click.echo(f"run {run_id}")
+        say(f"run {run_id}")
 
 
 @click.command()
@@ -63,7 +89,7 @@ def validate(root: Path, run_id: str | None, bootstrap_by: str | None, output: O
     Examples:
       gatewright validate
       gatewright validate --output json
-      gatewright validate --run RUN         check an open run again
+      gatewright validate --run RUN            check an open run again
       gatewright validate --bootstrap-by ada   the first deployment
     """
 
@@ -123,11 +149,9 @@ register = _plain_stage(
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path),
-    default="baselines/production.json",
-    show_default=True,
-    help="Baseline file, for a report file.",
+    help="Baseline file, for a report file.  [default: baselines/production.json]",
 )
-@click.option("--skip", multiple=True, metavar="GATE", help="Leave a gate out; recorded. May be repeated.")
+@skip_option
 @workspace_option
 @run_option
 @output_option
@@ -135,7 +159,7 @@ register = _plain_stage(
 def gate(
     context: click.Context,
     report: Path | None,
-    baseline: Path,
+    baseline: Path | None,
     skip: tuple[str, ...],
     root: Path,
     run_id: str | None,
@@ -152,15 +176,15 @@ def gate(
       gatewright gate eval.json --baseline baselines/production.json
       gatewright gate eval.json --skip latency
     """
-    from gatewright.cli.gate_files import gate_names
+    from gatewright.cli.gate_files import gate_names, gate_report_files
 
-    if report is None and run_id is None and not _has_open_run(root):
-        report = Path("eval.json")
-    if report is None:
+    asked_for_run = context.get_parameter_source("run_id") is ParameterSource.COMMANDLINE
+    if asked_for_run and (report or baseline):
+        raise BadCommand("--run judges the run's own report, REPORT and --baseline are files", fix="leave one out")
+    if report is None and baseline is None and (run_id is not None or _has_open_run(root)):
         one_stage("gate", root, run_id, output, skip=gate_names(skip))
         return
-    from gatewright.cli.gate_files import gate_report_files
-
+    report, baseline = report or root / "eval.json", baseline or root / "baselines" / "production.json"
     context.exit(gate_report_files(report, baseline, skip, output, _configured_gates(root)))
 
 

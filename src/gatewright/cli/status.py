@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gatewright.cli.options import Output, opened, output_option, workspace_option
+from gatewright.cli.output import fit, say, say_json, span, table
+
+_COLOURS = {
+    "promoted": "green", "progressing": "cyan", "promoting": "cyan", "paused": "yellow", "rolling_back": "red",
+    "rolled_back": "red", "ready": "green", "starting": "yellow", "gone": "red",
+}  # fmt: skip
+_INDENT = " " * 11
 
 
 @click.command()
@@ -27,49 +33,99 @@ def status(root: Path, output: Output) -> None:
     """
     from gatewright.engine.status import view
 
-    found = view(opened(root))
+    workspace = opened(root)
+    found = view(workspace)
     if output == "json":
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        say_json(found)
     else:
-        _show(found)
+        _show(found, working={run.id for run in workspace.runs.open() if run.held()})
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: dict[str, Any], working: set[str]) -> None:
     serving = found["serving"]
-    click.echo(f"model      {found['model']}")
-    click.echo(
-        f"serving    {'version ' + str(serving['number']) + ' ' + serving['digest'] if serving else 'nothing yet'}"
-    )
-    traffic = found["traffic"]
-    click.echo(f"traffic    recorded {_shares(traffic['recorded'])}")
-    click.echo(f"           observed {traffic['error'] or _shares(traffic['observed'])}")
+    _line("model", found["model"])
+    _line("serving", f"version {serving['number']}  {serving['digest']}" if serving else "nothing yet")
+    _show_traffic(found["traffic"], up=bool(found["processes"]))
     show_rollout(found["rollout"])
-    for run in found["open_runs"]:
-        click.echo(f"open run   {run}")
-    for row in found["processes"]:
-        error = f"  {row['error']}" if row["error"] else ""
-        click.echo(f"process    {row['name']:<20} pid {row['pid']:<8} {row['state']}{error}")
+    for number, run in enumerate(found["open_runs"]):
+        what = "a process works on it" if run in working else f"go on: gatewright run --resume {run}"
+        _line("" if number else "open runs", f"{run}  {click.style(what, dim=True)}")
+    if not found["processes"]:
+        _line("runtime", "does not run: gatewright serve start")
+    show_processes(found["processes"], indent=_INDENT, name="runtime")
     for pid in found["orphans"]:
-        click.echo(click.style(f"orphan     pid {pid}", fg="yellow"))
+        _line("orphan", click.style(f"pid {pid}: the supervisor does not know it", fg="yellow"))
+    for number, (digest, why) in enumerate(found["quarantined"].items()):
+        _line("" if number else "quarantine", fit(f"{digest}  {why}", used=len(_INDENT)))
+
+
+def _show_traffic(traffic: dict[str, Any], *, up: bool) -> None:
+    recorded, observed = _shares(traffic["recorded"]), _shares(traffic["observed"])
+    if traffic["error"]:
+        observed = traffic["error"] if up else "nothing: the gateway is not up"
+    if recorded == observed:
+        _line("traffic", f"{recorded}  {click.style('recorded and observed', dim=True)}")
+        return
+    _line("traffic", f"recorded  {recorded}")
+    _line("", f"observed  {click.style(observed, fg='yellow')}")
 
 
 def show_rollout(rollout: dict[str, Any] | None) -> None:
     """A rollout in words: phase, weight recorded and observed, hold, evidence against its limits."""
     if rollout is None:
-        click.echo("rollout    none")
+        _line("rollout", "none yet")
         return
+    ended = rollout["phase"] in ("promoted", "rolled_back")
+    step = "" if ended else f"  step {rollout['step'] + 1} of {rollout['steps']}"
+    phase = rollout["phase"] + (f" ({rollout['pause']})" if rollout["pause"] else "")
+    _line("rollout", f"{rollout['id']}  {_coloured(rollout['phase'], phase)}{step}")
     observed = "unknown" if rollout["observed"] is None else f"{rollout['observed']:g} %"
-    click.echo(
-        f"rollout    {rollout['id']}  {rollout['phase']}  step {rollout['step'] + 1} of {rollout['steps']}  "
-        f"recorded {rollout['weight']:g} %  observed {observed}"
-    )
-    click.echo(f"           {rollout['why']}")
-    for standing in rollout["standings"]:
-        click.echo(
-            f"           {standing['metric']:<8} canary {standing['canary_share']:.2%}  stable "
-            f"{standing['stable_share']:.2%}  rollback e {standing['e_rollback']:.3g} of "
-            f"{standing['rollback_limit']:.0f}  promote e {standing['e_promote']:.3g} of {standing['promote_limit']:.0f}"
+    if not ended:
+        facts = [
+            ("weight", f"recorded {rollout['weight']:g} %, observed {observed}"),
+            ("hold", f"{span(rollout['held_s'])} of {span(rollout['hold_s'])}"),
+            ("requests", f"{rollout['requests']:,} by the canary in this step, {rollout['needed_requests']:,} needed"),
+        ]
+        if rollout["slow_after_ms"] is not None:
+            facts.append(("slow", f"above {rollout['slow_after_ms']:g} ms"))
+        table(facts, indent=_INDENT)
+    say(_INDENT + fit(rollout["why"], used=len(_INDENT)))
+    _show_evidence(rollout["standings"])
+
+
+def _show_evidence(standings: list[dict[str, Any]]) -> None:
+    if not standings:
+        return
+    rows = [
+        (
+            standing["metric"],
+            f"{standing['canary_share']:.2%}",
+            f"{standing['stable_share']:.2%}",
+            f"{standing['e_rollback']:.3g} of {standing['rollback_limit']:.0f}",
+            f"{standing['e_promote']:.3g} of {standing['promote_limit']:.0f}",
         )
+        for standing in standings
+    ]
+    table(rows, head=("BAD REQUESTS", "CANARY", "STABLE", "e WORSE", "e ACCEPTABLE"), indent=_INDENT)
+
+
+def show_processes(rows: list[dict[str, Any]], indent: str = "", name: str = "") -> None:
+    """The runtime's processes, aligned; restarts and errors only where there are any."""
+    cells = []
+    for row in rows:
+        trouble = [f"restarts {row['restarts']}"] if row["restarts"] else []
+        trouble += [click.style(row["error"], fg="red")] if row["error"] else []
+        port = f"port {row['port']}" if row["port"] else ""
+        cells.append((row["name"], _coloured(row["state"]), f"pid {row['pid']}", port, "  ".join(trouble)))
+    table(cells, indent=indent, name=name)
+
+
+def _line(name: str, text: str) -> None:
+    say(f"{name:<{len(_INDENT)}}{text}".rstrip())
+
+
+def _coloured(state: str, text: str | None = None) -> str:
+    return click.style(text or state, fg=_COLOURS.get(state))
 
 
 def _shares(shares: dict[str, float] | None) -> str:

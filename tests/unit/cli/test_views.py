@@ -1,0 +1,217 @@
+"""What people read most: status, rollout status, records, runs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatewright.cli import status
+from gatewright.domain.errors import Interrupted, StageFailed
+from gatewright.domain.rollout import DeploymentRecord
+from gatewright.engine import pipeline
+from gatewright.store.database import Database
+from gatewright.store.records import Event, Records
+from gatewright.store.runs import Handoff, RunFolder, Runs
+from tests.unit.cli.conftest import Shell
+from tests.unit.cli.snapshots import assert_snapshot
+
+AT = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
+OLD, NEW = "sha256:" + "dba926510592".ljust(64, "0"), "sha256:" + "a47cc6502275".ljust(64, "0")
+INPUTS = {
+    "train": "toy-train 2016-12-31-3c8bb6b6", "train_digest": NEW, "evaluation": "toy-eval 2017-12-31-03df9ed0",
+    "evaluation_digest": OLD, "commit": "8e5c572c42", "config": NEW,
+}  # fmt: skip
+
+
+def opened_run(root: Path, name: str, stages: dict[str, str], why: str = "code: 0400c885 → 8e5c572c") -> RunFolder:
+    run = Runs(root / ".gatewright" / "runs").create(name)
+    lock = {"model": "toy", "reasons": [why], "inputs_of_run": INPUTS}
+    handoffs = {"lock": ("open", "passed", lock), **{key: (key, value, {}) for key, value in stages.items()}}
+    for number, (key, (stage, state, body)) in enumerate(handoffs.items()):
+        ended = AT + timedelta(seconds=1.3 * number)
+        run.write(key, Handoff(run=name, stage=stage, status=state, started_at=AT, ended_at=ended, body=body))
+    return run
+
+
+def ended_run(root: Path, name: str, kind: str, why: str) -> None:
+    run = opened_run(root, name, {"validation": "passed"})
+    body = {"record": {"why": why}}
+    run.write(
+        "deployment-record",
+        Handoff(run=name, stage="rollout finish", status=kind, started_at=AT, ended_at=AT, body=body),
+    )
+
+
+@pytest.fixture
+def runs(workspace: Path) -> Path:
+    ended_run(workspace, "20260314-092653-aaaa", "promoted", "all traffic is on the new version, read back")
+    ended_run(workspace, "20260314-102653-bbbb", "stopped", "gate: slices: RAC1P=6\nand more")
+    opened_run(workspace, "20260314-112653-cccc", {"validation": "passed", "candidate": "passed"})
+    return workspace
+
+
+def test_runs_list(shell: Shell, runs: Path) -> None:
+    assert_snapshot("views/runs-list", shell("runs", "list").out)
+    rows = json.loads(shell("runs", "list", "--output", "json").out)
+    assert [(row["state"], row["next"]) for row in rows] == [
+        ("promoted", None),
+        ("stopped", None),
+        ("open", "evaluate"),
+    ]
+
+
+def test_runs_list_tells_a_run_that_is_worked_on(shell: Shell, runs: Path) -> None:
+    with Runs(runs / ".gatewright" / "runs").get("20260314-112653-cccc").hold():
+        assert json.loads(shell("runs", "list", "--output", "json").out)[-1]["state"] == "working"
+
+
+def test_runs_show(shell: Shell, runs: Path) -> None:
+    assert_snapshot("views/runs-show", shell("runs", "show", "20260314-112653-cccc").out)
+    assert "promoted: all traffic" in shell("runs", "show", "20260314-092653-aaaa").out
+    shown = json.loads(shell("runs", "show", "20260314-112653-cccc", "--output", "json").out)
+    assert [row["handoff"] for row in shown["handoffs"]] == ["lock", "validation", "candidate"]
+
+
+def test_runs_abort(shell: Shell, runs: Path) -> None:
+    assert shell("runs", "abort", "20260314-112653-cccc", "--by", "ada").out == (
+        "run 20260314-112653-cccc: aborted, given up by ada\n"
+    )
+    assert json.loads(shell("runs", "list", "--output", "json").out)[-1]["state"] == "aborted"
+
+
+def chain(root: Path) -> tuple[DeploymentRecord, ...]:
+    records = Records(Database(root / ".gatewright" / "state.db"))
+    for kind, why in (
+        ("started", "version 2 against 1"),
+        ("step", "the canary is ready: 5 %"),
+        ("rolled_back", "errors: the canary fails 9.80% of its requests\nand more"),
+    ):
+        event = Event(at=AT, kind=kind, run="r", model="toy", why=why, rollout="toy-2-ab", before=OLD, after=NEW)
+        records.append(event)
+    records.append(Event(at=AT, kind="stopped", run="s", model="toy", why="validate: ruff: 3 lint errors"))
+    return records.all()
+
+
+def test_records(shell: Shell, workspace: Path) -> None:
+    assert shell("records").out == "no record yet: gatewright run\n"
+    found = chain(workspace)
+    assert_snapshot("views/records", shell("records").out)
+    assert [each["seq"] for each in json.loads(shell("records", "--output", "json").out)] == [1, 2, 3, 4]
+    assert shell("records", "verify").out == f"4 records verified, head {found[-1].digest}\n"
+
+
+def test_options_of_the_family_reach_its_verb(
+    shell: Shell, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain(workspace)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    told = shell("records", "-C", str(workspace), "--output", "json", "verify")
+    assert json.loads(told.out)["records"] == 4
+
+
+ROLLOUT: dict[str, Any] = {
+    "id": "toy-2-499074", "phase": "progressing", "pause": None, "why": "hold 3 of 8 s, 120 of 221 canary requests",
+    "step": 0, "steps": 3, "weight": 5.0, "observed": 5.0, "held_s": 3.1, "hold_s": 8.0, "requests": 1200,
+    "needed_requests": 2210, "slow_after_ms": 11.352,
+    "standings": [
+        {
+            "metric": "errors", "canary_share": 0.0, "stable_share": 0.0012, "e_rollback": 0.863,
+            "rollback_limit": 333.33, "e_promote": 1.1, "promote_limit": 20.0,
+        }
+    ],
+}  # fmt: skip
+VIEW: dict[str, Any] = {
+    "model": "toy",
+    "serving": {"number": 1, "digest": "dba926510592"},
+    "traffic": {
+        "recorded": {"model-a47cc6502275": 5.0, "model-dba926510592": 95.0},
+        "observed": {"model-dba926510592": 100.0},
+        "error": None,
+    },
+    "rollout": ROLLOUT,
+    "open_runs": ["20260314-112653-cccc", "20260314-122653-dddd"],
+    "processes": [
+        {"name": "gateway", "state": "ready", "pid": 3624, "port": None, "restarts": 2, "error": None},
+        {"name": "model-a47cc6502275", "state": "gone", "pid": 7, "port": 45055, "restarts": 3, "error": "it refused"},
+    ],
+    "orphans": [4711],
+    "quarantined": {"0335c819c6f5": "errors: the canary fails 9.80% of its requests"},
+}
+
+
+def test_status_in_the_middle_of_a_rollout(capsys: pytest.CaptureFixture[str]) -> None:
+    status._show(VIEW, {"20260314-122653-dddd"})
+    assert_snapshot("views/status", capsys.readouterr().out)
+
+
+def test_status_of_a_fresh_workspace(shell: Shell, workspace: Path) -> None:
+    assert_snapshot("views/status-fresh", shell("status").out)
+    assert json.loads(shell("status", "--output", "json").out)["rollout"] is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "pause", "words"),
+    [("paused", "manual", "paused (manual)  step 1 of 3"), ("promoted", None, "promoted\n")],
+)
+def test_rollout_in_other_phases(phase: str, pause: str | None, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status.show_rollout({**ROLLOUT, "phase": phase, "pause": pause, "observed": None})
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["abort", "pause", "resume"])
+def test_verbs_without_a_rollout_do_nothing(verb: str, shell: Shell, workspace: Path) -> None:
+    assert shell("rollout", verb).out == "no rollout is in progress: nothing to do\n"
+    assert shell("rollout", verb, "--output", "json").out == "null\n"
+
+
+def test_serve_status_and_stop_without_a_supervisor(shell: Shell, workspace: Path) -> None:
+    told = shell("serve", "status", "--output", "json")
+    assert told.code == 4
+    assert json.loads(told.out) == {"runs": False, "address": "http://127.0.0.1:8080", "processes": []}
+    assert shell("serve", "stop", "--output", "json").out == '{\n  "stopped": false\n}\n'
+
+
+def replace_gate(monkeypatch: pytest.MonkeyPatch, work: pipeline.Work) -> None:
+    stages = (
+        pipeline.Stage(name=stage.name, handoff=stage.handoff, work=work) if stage.name == "gate" else stage
+        for stage in pipeline.STAGES
+    )
+    monkeypatch.setattr(pipeline, "STAGES", tuple(stages))
+
+
+def test_a_failing_stage_still_hands_its_document_to_programs(
+    shell: Shell, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = opened_run(workspace, "20260314-112653-cccc", {})
+
+    def failing(*_: object) -> Handoff:
+        body = {"verdict": "fail"}
+        run.write("verdict", Handoff(run=run.id, stage="gate", status="failed", started_at=AT, ended_at=AT, body=body))
+        raise StageFailed("slices: RAC1P=6 drops by 0.18", final=False)
+
+    replace_gate(monkeypatch, failing)
+    told = shell("gate", "--run", run.id, "--output", "json")
+    assert told.code == 1
+    assert json.loads(told.out)["status"] == "failed"
+    assert json.loads(told.err)["error"] == "slices: RAC1P=6 drops by 0.18"
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), Interrupted("python was interrupted after 3 s")])
+def test_ctrl_c_names_the_run_to_go_on_with(
+    interruption: BaseException, shell: Shell, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = opened_run(workspace, "20260314-112653-cccc", {})
+
+    def interrupted(*_: object) -> Handoff:
+        raise interruption
+
+    replace_gate(monkeypatch, interrupted)
+    told = shell("gate", "--run", run.id)
+    assert told.code == 130
+    assert "interrupted in stage gate" in told.err
+    assert f"gatewright run --resume {run.id}" in told.err
