@@ -106,7 +106,7 @@ def _displayed(path: Path) -> str:
 
 def _bytes(path: Path, file: str) -> bytes:
     if not path.exists():
-        fix = "gatewright init is not available yet; see docs/configuration.md for a start"
+        fix = "docs/configuration.md has a file to start from; or name the folder: -C FOLDER"
         raise ConfigError(f"{file} does not exist", (), fix=fix)
     if not path.is_file():
         raise ConfigError(f"{file} is not a file", (), fix="name the gatewright.yaml itself")

@@ -53,7 +53,10 @@ class DataVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """The bytes of a model: a folder, its digest (as of a data version's files) and its size in bytes."""
+    """The bytes of a model: a folder, its digest (as of a data version's files) and its size in bytes.
+
+    `uri` is relative to the workspace, so that a run can move with it.
+    """
 
     uri: str
     digest: str

@@ -124,6 +124,7 @@ class Rollout:
     step_requests: int = 0
     requests: int = 0
     why: str = "registered"
+    actor: str = "gatewright"
     revision: int = 0
     epoch: int = 0
     ticked_at: datetime | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gatewright.domain.documents import canonical_json, plain, sha256
@@ -25,15 +25,21 @@ _SETTLING_S = 0.2
 class Controller:
     """Drives rollouts of one workspace. The same tick runs in `run`, in a schedule and in a daemon."""
 
-    def __init__(self, workspace: Workspace, progress: Progress) -> None:
+    def __init__(
+        self, workspace: Workspace, progress: Progress, *, keep_runtime: Callable[[], None] | None = None
+    ) -> None:
+        """`keep_runtime` is called before each look of `drive`: it starts the local runtime again when it has died."""
         self._workspace = workspace
         self._progress = progress
+        self._keep_runtime = keep_runtime
 
     def drive(self, rollout: Rollout, *, until: Sequence[Phase]) -> Rollout:
         """Tick until the rollout is in one of the phases `until`; the lease is given back at the end."""
         workspace = self._workspace
         try:
             while rollout.phase not in until:
+                if self._keep_runtime is not None:
+                    self._keep_runtime()
                 rollout = self.tick(rollout)
                 self._progress.waiting(headline(rollout))
                 if rollout.phase not in until:

@@ -51,7 +51,7 @@ class Handover:
 
     def artifact(self, recorded: Artifact) -> Artifact:
         """The candidate's artifact, measured again; DigestChanged when a byte differs."""
-        found = measure_artifact(Path(recorded.uri))
+        found = measure_artifact(self.workspace.root / recorded.uri)
         if found.digest != recorded.digest:
             raise DigestChanged(f"the model in {recorded.uri}", recorded=recorded.digest, found=found.digest)
         self.inputs["artifact"] = found.digest

@@ -53,6 +53,7 @@ def apply(rollout: Rollout, decision: Decision) -> Rollout:
         step=decision.step,
         weight=decision.weight,
         why=decision.why,
+        actor=decision.actor,
         pause=decision.pause,
     )
 
@@ -116,11 +117,10 @@ def _paused(rollout: Rollout, world: World) -> Decision:
 
 
 def _rolling_back(rollout: Rollout, world: World) -> Decision:
-    """The end: the canary read back at 0, and stable the baseline again; before the first deployment there is none."""
-    gone = world.traffic.weight == 0.0
-    restored = rollout.stable is None or world.serving == rollout.stable
-    phase = Phase.ROLLED_BACK if gone and restored else Phase.ROLLING_BACK
-    return _to(rollout, phase, rollout.why, weight=0.0)
+    """The end: the canary read back at 0, and the baseline what it was; before the first deployment there is none."""
+    restored = world.traffic.weight == 0.0 and world.serving == rollout.stable
+    phase = Phase.ROLLED_BACK if restored else Phase.ROLLING_BACK
+    return replace(_to(rollout, phase, rollout.why, weight=0.0), actor=rollout.actor)
 
 
 def _next_step(rollout: Rollout) -> Decision:

@@ -39,9 +39,3 @@ def table(
         clusters = ((cluster_name(first), share), (cluster_name(second), WHOLE - share))
     version = f"{rollout}.{revision}" + (".lapsed" if lapsed else "")
     return RouteTable(version=version, rollout=rollout, revision=revision, clusters=clusters)
-
-
-def stable_alone(*, rollout: str, revision: int, stable: str) -> RouteTable:
-    """All traffic to the stable arm, while another arm of the route has not loaded yet."""
-    clusters = ((cluster_name(stable), WHOLE),)
-    return RouteTable(version=f"{rollout}.{revision}.alone", rollout=rollout, revision=revision, clusters=clusters)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from gatewright.domain.errors import DigestChanged
 from gatewright.domain.lineage import Artifact, ModelVersion
@@ -78,8 +77,8 @@ class LocalRegistry:
 
     def _store(self, artifact: Artifact) -> Artifact:
         target = self._folder / artifact.digest.removeprefix("sha256:")
-        copy_tree_atomic(Path(artifact.uri), target)
-        stored = measure_artifact(target)
+        copy_tree_atomic(self._context.root / artifact.uri, target)
+        stored = replace(measure_artifact(target), uri=target.relative_to(self._context.root).as_posix())
         if stored.digest != artifact.digest:
             raise DigestChanged(f"the model in {target}", recorded=artifact.digest, found=stored.digest)
         return stored

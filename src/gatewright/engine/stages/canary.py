@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 
 from gatewright.domain.documents import canonical_json, plain
 from gatewright.domain.errors import Pending, StageFailed, UnusableInput
@@ -24,7 +25,9 @@ def canary(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
     """Start (or adopt) the rollout and wait until it is healthy; StageFailed when it was rolled back."""
     handover = Handover(workspace, run, "canary", ROLLOUT)
     rollout = start_rollout(handover, run)
-    rollout = Controller(workspace, progress).drive(rollout, until=BEYOND_CANARY)
+    rollout = Controller(workspace, progress, keep_runtime=partial(ensure_supervisor, workspace)).drive(
+        rollout, until=BEYOND_CANARY
+    )
     if rollout.phase is Phase.PAUSED:
         raise Pending(
             f"rollout {rollout.id} is paused ({rollout.pause}): {rollout.why}",

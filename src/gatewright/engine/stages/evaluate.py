@@ -45,7 +45,7 @@ def _baseline(handover: Handover, locked: dict[str, Any] | None) -> Artifact | N
     if locked is None:
         return None
     version = decode(ModelVersion, canonical_json(locked))
-    found = measure_artifact(Path(version.artifact.uri))
+    found = measure_artifact(handover.workspace.root / version.artifact.uri)
     if found.digest != version.artifact.digest:
         raise UnusableInput(
             f"the baseline in {version.artifact.uri} is not the registered version {version.number}: "

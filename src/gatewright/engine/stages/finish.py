@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from gatewright.domain.errors import Pending, StageFailed
 from gatewright.domain.rollout import Phase
 from gatewright.engine.controller import Controller
@@ -27,7 +29,9 @@ def finish(workspace: Workspace, run: RunFolder, progress: Progress, *, wait: bo
                 fix="gatewright rollout tick",
             )
         ensure_supervisor(workspace)
-        rollout = Controller(workspace, progress).drive(rollout, until=ENDS)
+        rollout = Controller(workspace, progress, keep_runtime=partial(ensure_supervisor, workspace)).drive(
+            rollout, until=ENDS
+        )
     if not rollout.phase.terminal:
         raise Pending(f"rollout {rollout.id} is paused: {rollout.why}", fix="gatewright rollout resume or abort")
     workspace.traffic.finish(rollout)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+from dataclasses import replace
 from importlib.metadata import distributions
 
 from gatewright.domain.documents import plain
@@ -58,7 +59,7 @@ def train(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
             final=False,
         )
     _check_unchanged(handover, run, started_commit)
-    artifact = measure_artifact(output)
+    artifact = replace(measure_artifact(output), uri=output.relative_to(workspace.root).as_posix())
     candidate = Candidate(
         model=workspace.project.model,
         artifact=artifact,

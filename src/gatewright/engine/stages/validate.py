@@ -27,11 +27,11 @@ def validate(workspace: Workspace, run: RunFolder, progress: Progress) -> Handof
     lock = handover.need("lock")
     results = []
     for name, role in (("train", "train"), ("evaluation", "evaluation")):
-        progress.waiting(f"data {lock.body[name]['version']}: digest and schema")
+        progress.waiting(f"{lock.body[name]['name']} {lock.body[name]['version']}: digest and schema")
         version, path = handover.data(name, lock.body[name], role)
         results.append(_check_data(workspace, version, path))
     for name, check in workspace.checks.items():
-        progress.waiting(f"{name}: {type(check).__name__.removesuffix('Check')}")
+        progress.waiting(f"checking {name}")
         results.append(check.run(workspace.root))
     warnings = _warnings(workspace, results)
     failed = [result for result in results if result.status == "failed"]
