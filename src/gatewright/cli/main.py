@@ -25,6 +25,7 @@ _COMMANDS = {
     "status": ("status:status", "What runs, what serves, what was recorded and what is observed."),
     "records": ("records:records", "The hash-chained deployment records."),
     "runs": ("runs:runs", "Runs: list them, show one, give one up."),
+    "report": ("report:report", "A run as a page of Markdown."),
     "data": ("data:data", "Versions of data sets."),
     "serve": ("serve:serve", "The local runtime: gateway and model servers."),
     "config": ("config:config", "Check gatewright.yaml; print its JSON Schema."),

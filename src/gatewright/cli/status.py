@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gatewright.cli.options import Output, opened, output_option, workspace_option
 from gatewright.cli.output import fit, say, say_json, span, table
+
+if TYPE_CHECKING:
+    from gatewright.workspace import Workspace
 
 _COLOURS = {
     "promoted": "green", "progressing": "cyan", "promoting": "cyan", "paused": "yellow", "rolling_back": "red",
@@ -18,9 +21,10 @@ _INDENT = " " * 11
 
 
 @click.command()
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Draw the newest rollout into this file.")
 @workspace_option
 @output_option
-def status(root: Path, output: Output) -> None:
+def status(svg: Path | None, root: Path, output: Output) -> None:
     """What serves production, the rollout in progress, open runs and processes.
 
     "recorded" is what the state database says, "observed" what was read back from the gateway just now. Works with
@@ -30,15 +34,33 @@ def status(root: Path, output: Output) -> None:
     Examples:
       gatewright status
       gatewright status --output json
+      gatewright status --svg rollout.svg
     """
     from gatewright.engine.status import view
 
     workspace = opened(root)
+    if svg is not None:
+        _draw(workspace, svg)
+        return
     found = view(workspace)
     if output == "json":
         say_json(found)
     else:
         _show(found, working={run.id for run in workspace.runs.open() if run.held()})
+
+
+def _draw(workspace: Workspace, svg: Path) -> None:
+    from gatewright.domain.errors import UnusableInput
+    from gatewright.effects.files import write_atomic
+    from gatewright.web.pictures import rollout_svg
+
+    model = workspace.project.model
+    rollout = workspace.rollouts.active(model) or workspace.rollouts.latest(model)
+    if rollout is None:
+        raise UnusableInput("there is no rollout to draw yet", fix="start one: gatewright run")
+    records = [record for record in workspace.records.all() if record.rollout == rollout.id]
+    write_atomic(svg, rollout_svg(rollout, workspace.rollouts.ticks(rollout), records).encode())
+    say(f"{svg}: rollout {rollout.id}, {rollout.phase.value.replace('_', ' ')}")
 
 
 def _show(found: dict[str, Any], working: set[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from gatewright.domain.documents import canonical_json, plain
 from gatewright.domain.errors import Pending, UnusableInput
 from gatewright.domain.lineage import DataVersion
-from gatewright.effects.git import commit
+from gatewright.effects.git import code_digest, commit
 from gatewright.engine.ending import end_run
 from gatewright.rules.trigger import Inputs, changes
 from gatewright.store.codec import decode
@@ -28,6 +28,7 @@ def current_inputs(workspace: Workspace) -> tuple[Inputs, DataVersion, DataVersi
         evaluation=f"{evaluation.name} {evaluation.version}",
         evaluation_digest=evaluation.digest,
         commit=commit(workspace.root),
+        code=code_digest(workspace.root),
         config=workspace.config_digest,
     )
     return inputs, train, evaluation

@@ -9,13 +9,17 @@ from gatewright.domain.documents import short
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What decides whether a run is new: data version ids and digests, commit, and digest of the configuration."""
+    """What decides whether a run is new: data versions, code and configuration, each with its digest.
+
+    `commit` is where the code was found; `code` is what it is, so that a commit of a data version is no change of code.
+    """
 
     train: str
     train_digest: str
     evaluation: str
     evaluation_digest: str
     commit: str
+    code: str
     config: str
 
 
@@ -28,7 +32,7 @@ def changes(before: Inputs | None, now: Inputs) -> tuple[str, ...]:
         found.append(f"data: {before.train} → {now.train}")
     if before.evaluation_digest != now.evaluation_digest:
         found.append(f"evaluation data: {before.evaluation} → {now.evaluation}")
-    if before.commit != now.commit:
+    if before.code != now.code:
         found.append(f"code: {_short(before.commit)} → {_short(now.commit)}")
     if before.config != now.config:
         found.append(f"configuration: {short(before.config)} → {short(now.config)}")
