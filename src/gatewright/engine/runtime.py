@@ -25,7 +25,7 @@ def ensure_supervisor(workspace: Workspace) -> None:
 
     It outlives this process. UnusableInput or WorldFailed with the supervisor's own words when it cannot start.
     """
-    if supervisor_runs(workspace) and _gateway_answers(workspace):
+    if _gateway_answers(workspace):
         return
     logs = workspace.root / STATE / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -56,13 +56,14 @@ def stop_supervisor(workspace: Workspace) -> bool:
 
 
 def _gateway_answers(workspace: Workspace) -> bool:
+    """Whether it answers under a living supervisor: rows of one that was killed tell of the past."""
     row = workspace.processes.get("gateway")
-    return row is not None and row.ready and row.identity.alive()
+    return supervisor_runs(workspace) and row is not None and row.ready and row.identity.alive()
 
 
 def _gateway_fails(workspace: Workspace) -> bool:
     row = workspace.processes.get("gateway")
-    return row is not None and row.error is not None
+    return supervisor_runs(workspace) and row is not None and row.error is not None
 
 
 def _tell_why(workspace: Workspace, process: subprocess.Popen[bytes]) -> None:

@@ -17,14 +17,16 @@ from gatewright.effects.processes import ProcessIdentity, end_tree, spawn
 CRASHES_ALLOWED = 3
 _STEADY_S = 30.0
 _PAUSES_S = (0.0, 0.2, 1.0)
+_GIVEN_UP_PAUSE_S = 10.0
 
 
 @dataclass(slots=True, kw_only=True)
 class ModelServer:
     """The server of one model digest, owned by the supervisor's main thread.
 
-    It is `ready` once it has announced its port and proven the digest of the bytes it loaded. After three crashes
-    without a steady half minute in between, or when it refuses the model, it is given up and `error` says why.
+    It is `ready` once it has announced its port and proven the digest of the bytes it loaded; `answered` says that it
+    was so at least once. After three crashes without a steady half minute in between, or when it refuses the model,
+    `error` says why, and it is tried again only every ten seconds, until it has served for half a minute.
     """
 
     model: str
@@ -35,6 +37,7 @@ class ModelServer:
     process: subprocess.Popen[bytes] | None = None
     endpoint: Endpoint | None = None
     restarts: int = 0
+    answered: bool = False
     error: str | None = None
     _said: bytes = b""
     _crashes: int = 0
@@ -58,15 +61,15 @@ class ModelServer:
 
     def look(self) -> bool:
         """Start it, hear its announcement, notice its end; True when something changed."""
-        if self.error is not None:
-            return False
         if self.process is None:
             return self._start()
-        heard = self._hear()
-        if self.process.poll() is not None:
-            self._ended(self.process.returncode)
+        process, changed = self.process, self._hear()
+        if (code := process.poll()) is not None and self.process is process:
+            self._ended(code)
             return True
-        return heard
+        if self.ready and self.error is not None and time.monotonic() - self._started > _STEADY_S:
+            self.error, changed = None, True
+        return changed
 
     def stop(self) -> None:
         """End it; requests in flight are answered first."""
@@ -99,22 +102,24 @@ class ModelServer:
         if self.endpoint is not None or self.process is None or self.process.stdout is None:
             return False
         self._said += self.process.stdout.read() or b""
-        line, complete, _ = self._said.partition(b"\n")
-        if not complete:
-            return False
-        announcement = json.loads(line)
-        if "port" not in announcement:
-            return False
-        if announcement["digest"] != self.digest:
-            self.error = f"it loaded {short(announcement['digest'])} instead of {short(self.digest)}"
-            self.stop()
-            return True
-        self.endpoint = Endpoint(port=int(announcement["port"]))
-        return True
+        for line in self._said.split(b"\n")[:-1]:
+            if announcement := _announcement(line):
+                self._announced(*announcement)
+                return True
+        return False
+
+    def _announced(self, port: int, digest: str) -> None:
+        if digest == self.digest:
+            self.endpoint, self.answered = Endpoint(port=port), True
+            return
+        self.stop()
+        self.error = f"it loaded {short(digest)} instead of {short(self.digest)}"
+        self._next_start = time.monotonic() + _GIVEN_UP_PAUSE_S
 
     def _ended(self, code: int) -> None:
         self._hear()
         self.process, self.endpoint = None, None
+        self._next_start = time.monotonic() + _GIVEN_UP_PAUSE_S
         self._crashes = 1 if time.monotonic() - self._started > _STEADY_S else self._crashes + 1
         self.restarts += 1
         if code == 2:
@@ -129,3 +134,12 @@ class ModelServer:
             return str(json.loads(self._said.splitlines()[-1])["error"])
         except (ValueError, KeyError, IndexError, TypeError):
             return f"it refused to start; see {self.log}"
+
+
+def _announcement(line: bytes) -> tuple[int, str] | None:
+    """Port and digest in the line that a server says once it answers; None for anything else it prints."""
+    try:
+        words = json.loads(line)
+        return int(words["port"]), str(words["digest"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -35,6 +35,7 @@ _ROTATE_EVERY_S = 10.0
 _STEADY_S = 10.0
 _PAUSE_S = 0.5
 _ENDS_TOLERATED = 3
+_REPEAT_S = 10.0
 
 
 class Lease:
@@ -67,6 +68,8 @@ class Supervisor:
         self._stopping = False
         self._checked = self._rotated = 0.0
         self._told: dict[str, ProcessRow] = {}
+        self._route: Route | None = None
+        self._complained = ("", 0.0)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; every child has ended when this returns."""
@@ -76,7 +79,10 @@ class Supervisor:
         try:
             self._start_gateway()
             while not self._stopping:
-                self._reconcile()
+                try:
+                    self._reconcile()
+                except WorldFailed as error:  # a full disk must not end what serves
+                    self._complain(error)
                 time.sleep(_LOOP_S)
         finally:
             self._end_children()
@@ -87,7 +93,7 @@ class Supervisor:
     def _reconcile(self) -> None:
         now = time.monotonic()
         changed = self._watch_gateway()
-        route = self._workspace.routes.get(self._workspace.project.model)
+        route = self._read_route()
         wanted = route.digests if route else ()
         changed |= self._watch_servers(wanted)
         table = self._table(route, now)
@@ -99,14 +105,25 @@ class Supervisor:
             self._rotated = now
         self._tell()
 
-    def _table(self, route: Route | None, now: float) -> RouteTable | None:
-        """The table that should be in force; the one before while an arm of the new one is not ready.
+    def _read_route(self) -> Route | None:
+        """The desired route; the one read last while the database cannot be read, so that its lease still lapses."""
+        try:
+            self._route = self._workspace.routes.get(self._workspace.project.model)
+        except WorldFailed as error:
+            self._complain(error)
+        return self._route
 
-        After a restart there is none before: the stable arm then serves alone until the others have loaded.
+    def _table(self, route: Route | None, now: float) -> RouteTable | None:
+        """The table that should be in force; the one before while its stable arm has not answered yet.
+
+        A canary or a fallback that has never answered, because it still loads or cannot, is left out: after a
+        restart the stable arm serves alone until then.
         """
         if route is None:
             return None
-        fallback = route.fallback if self._fallback_serves(route) else None
+        lapsed = self._lease.lapsed(route, now)
+        unheard = route.weight > 0 and route.stable is not None and not self._has_answered(route.canary)
+        fallback = route.fallback if self._fallback_serves(route) and self._has_answered(route.fallback) else None
         wanted = routing.table(
             rollout=route.rollout,
             revision=route.revision,
@@ -114,14 +131,16 @@ class Supervisor:
             canary=route.canary,
             fallback=fallback,
             weight=route.weight,
-            lapsed=self._lease.lapsed(route, now),
+            lapsed=lapsed or unheard,
         )
-        known = {server.name for server in self._servers.values() if server.ready or server.restarts}
+        known = {server.name for server in self._servers.values() if server.answered}
         if wanted and all(name in known for name, _ in wanted.clusters):
             return wanted
-        if self._applied is None and route.stable is not None and cluster_name(route.stable) in known:
-            return routing.stable_alone(rollout=route.rollout, revision=route.revision, stable=route.stable)
         return self._applied
+
+    def _has_answered(self, digest: str | None) -> bool:
+        server = self._servers.get(digest or "")
+        return server is not None and server.answered
 
     def _fallback_serves(self, route: Route) -> bool:
         until = route.fallback_until
@@ -134,7 +153,7 @@ class Supervisor:
             self._gateway.configure(table, endpoints)
             live = self._gateway.table()
         except WorldFailed as error:
-            log(f"the gateway could not be told: {error}")
+            self._complain(error)
             return
         self._applied = table
         in_use = {name for name, _ in live.clusters} if live else set()
@@ -178,10 +197,15 @@ class Supervisor:
             return False
         if now - self._gateway_started < _PAUSE_S * self._gateway_ends:
             return False
-        log(f"the gateway ended ({self._process and self._process.returncode}); starting it again")
+        if self._process is not None:
+            log(f"the gateway ended ({self._process.returncode}); starting it again")
         self._restarts += 1
         self._gateway_ends += 1
-        self._start_gateway()
+        self._process, self._gateway_started = None, now
+        try:
+            self._start_gateway()
+        except GatewrightError as error:  # its port may be taken for a moment
+            self._complain(error)
         return True
 
     def _gateway_ready(self) -> bool:
@@ -192,6 +216,14 @@ class Supervisor:
         elif not self._answered or now - self._answered >= _CHECK_EVERY_S:
             self._answered = now if self._gateway.ready() else 0.0
         return self._answered > 0.0
+
+    def _complain(self, error: GatewrightError) -> None:
+        """Log what goes wrong, the same thing at most every ten seconds."""
+        text, at = self._complained
+        now = time.monotonic()
+        if str(error) != text or now - at > _REPEAT_S:
+            log(f"going on although: {error}")
+            self._complained = (str(error), now)
 
     def _tell(self) -> None:
         """Keep the process table true; a row is written only when it changed."""

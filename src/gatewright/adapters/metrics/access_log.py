@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from gatewright.adapters.metrics.log_tail import Position, at_end, newest, read_on
 from gatewright.domain.evidence import Block, History, LiveMetric, Look, Observation
@@ -129,7 +129,7 @@ class AccessLog:
                 kept = line.at if kept is None else kept
             elif arrival > cursor.closed or line.at >= cursor.high:
                 told[arrival, request.weight].append(request)
-        going_on = Position(inode=position.inode, base=position.base, at=end if kept is None else kept)
+        going_on = replace(position, at=end if kept is None else kept)
         return Look(
             cursor=_encode(Cursor(position=going_on, closed=closing, high=max(end, cursor.high))),
             observations=tuple(_observations(rollout, told)),

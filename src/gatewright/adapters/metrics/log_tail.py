@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+_GROWTH = 1 << 24  # the proxy goes on writing into a rotated file for a moment: room for positions of these lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Where reading goes on: `base` is the position of the first byte of the file with `inode`."""
+    """Where reading goes on. `base` is the position of the first byte of the file with `inode`, `before` that of the
+    file rotated away from it: what lies between `at` and `base` is still to be read there."""
 
     inode: int = 0
     base: int = 0
     at: int = 0
+    before: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +40,22 @@ def at_end(path: Path) -> Position:
 def read_on(path: Path, position: Position) -> tuple[Position, list[Line]]:
     """Complete lines behind `position`, and the position with the inode and base of today's file.
 
-    When the file was rotated to `<name>.1` its rest comes first. OSError when the log cannot be read.
+    What is left of a file rotated to `<name>.1` comes first. OSError when the log cannot be read.
     """
     if not path.exists():
         return position, []
     inode = path.stat().st_ino
-    if position.inode in (0, inode):
-        today = Position(inode=inode, base=position.base, at=position.at)
-        return today, list(_lines(path, today))
     rotated = path.with_name(path.name + ".1")
-    rest, base = [], position.at
-    if rotated.exists() and rotated.stat().st_ino == position.inode:
-        rest = list(_lines(rotated, position))
-        base = position.base + rotated.stat().st_size
-    today = Position(inode=inode, base=base, at=base)
-    return Position(inode=inode, base=base, at=position.at), rest + list(_lines(path, today))
+    today = replace(position, inode=inode)
+    if position.inode not in (0, inode):
+        base = position.at
+        if rotated.exists() and rotated.stat().st_ino == position.inode:
+            base = position.base + rotated.stat().st_size + _GROWTH
+        today = Position(inode=inode, base=base, at=position.at, before=position.base)
+    rest: list[Line] = []
+    if today.at < today.base and rotated.exists():
+        rest = list(_lines(rotated, today.at, today.before))
+    return today, rest + list(_lines(path, today.at, today.base))
 
 
 def newest(path: Path, limit: int) -> Iterator[bytes]:
@@ -67,10 +72,10 @@ def newest(path: Path, limit: int) -> Iterator[bytes]:
                 yield line
 
 
-def _lines(path: Path, position: Position) -> Iterator[Line]:
-    at = max(position.at, position.base)
+def _lines(path: Path, at: int, base: int) -> Iterator[Line]:
+    at = max(at, base)
     with path.open("rb") as file:
-        file.seek(at - position.base)
+        file.seek(at - base)
         for text in file:
             if not text.endswith(b"\n"):
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -80,6 +81,7 @@ class LocalRegistry:
         copy_tree_atomic(self._context.root / artifact.uri, target)
         stored = replace(measure_artifact(target), uri=target.relative_to(self._context.root).as_posix())
         if stored.digest != artifact.digest:
+            shutil.rmtree(target, ignore_errors=True)  # it would stand in the way of the right bytes
             raise DigestChanged(f"the model in {target}", recorded=artifact.digest, found=stored.digest)
         return stored
 

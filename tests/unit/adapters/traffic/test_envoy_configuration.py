@@ -14,9 +14,7 @@ from gatewright.adapters.traffic.envoy.configuration import GatewayOptions
 from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.routing import Endpoint, RouteTable, cluster_name
 
-OPTIONS = GatewayOptions(
-    port=8080, folder="/run/discovery", access_log="/run/access.log", user_header="x-customer"
-)
+OPTIONS = GatewayOptions(port=8080, folder="/run/discovery", access_log="/run/access.log", user_header="x-customer")
 TABLE = RouteTable(
     version="3.7",
     rollout="r-12",

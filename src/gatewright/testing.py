@@ -1,0 +1,176 @@
+"""Public fakes for tests of rollouts and adapters: a clock that jumps, traffic, evidence and a registry in memory.
+
+Each keeps the promises of its port, the fencing and the quarantine of real traffic included, and lets a test break
+the world on purpose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gatewright.domain.errors import LeaseLost
+from gatewright.domain.evidence import History, Look, Observation
+from gatewright.domain.lineage import Artifact, ModelVersion
+from gatewright.domain.rollout import ALMOST_FULL, ArmState, Phase, Rollout, TrafficState
+from gatewright.ports import Registration
+
+
+@dataclass(slots=True)
+class FakeClock:
+    """A clock that stands still until it is told, or slept on."""
+
+    moment: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    slept: list[float] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        """The moment it was left at."""
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        """Jump ahead at once; the sleep is remembered."""
+        self.slept.append(seconds)
+        self.forward(seconds)
+
+    def forward(self, seconds: float) -> None:
+        """Let time pass; a negative number turns the clock back."""
+        self.moment += timedelta(seconds=seconds)
+
+
+class Silent:
+    """Progress that nobody sees; what it was told is kept in `told`."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def stage(self, name: str, state: str, note: str = "") -> None:
+        """Keep it."""
+        self.told.append(f"{name} {state} {note}".strip())
+
+    def waiting(self, what: str) -> None:
+        """Keep it."""
+        self.told.append(what)
+
+    def line(self, text: str) -> None:
+        """Keep it."""
+        self.told.append(text)
+
+    def warning(self, text: str) -> None:
+        """Keep it."""
+        self.told.append(f"warning: {text}")
+
+
+@dataclass(slots=True)
+class FakeTraffic:
+    """Traffic in memory. `deaf`: it takes weights but does not apply them; `unreadable`: it cannot be read back."""
+
+    shown: float = 0.0
+    settled: bool = False
+    epoch: int = 0
+    deaf: bool = False
+    unreadable: str | None = None
+    canary_error: str | None = None
+    canary_ready: bool = True
+    weights: list[float] = field(default_factory=list)
+
+    def prepare(self, rollout: Rollout, canary: Artifact, stable: Artifact | None) -> None:
+        """A new rollout starts at 0 per cent."""
+        self._fence(rollout)
+        self.settled = False
+
+    def state(self, rollout: Rollout) -> TrafficState:
+        """What it shows; an error instead while it is unreadable."""
+        canary = ArmState(digest=rollout.canary, ready=self.canary_ready, error=self.canary_error)
+        stable = ArmState(digest=rollout.stable, ready=True) if rollout.stable else None
+        if self.unreadable is not None:
+            return TrafficState(weight=None, error=self.unreadable, canary=canary, stable=stable)
+        return TrafficState(weight=self.shown, settled=self.settled, canary=canary, stable=stable)
+
+    def set_weight(self, rollout: Rollout, weight: float) -> None:
+        """Apply it, unless deaf; LeaseLost for an outdated epoch."""
+        self._fence(rollout)
+        self.weights.append(weight)
+        if not self.deaf:
+            self.shown = min(weight, ALMOST_FULL)
+
+    def finish(self, rollout: Rollout) -> None:
+        """Promoted keeps all traffic, rolled back has none."""
+        self._fence(rollout)
+        self.settled = True
+        if rollout.phase not in (Phase.PROMOTING, Phase.PROMOTED):
+            self.shown = 0.0
+
+    def _fence(self, rollout: Rollout) -> None:
+        if rollout.epoch < self.epoch:
+            raise LeaseLost(f"epoch {rollout.epoch} is outdated, {self.epoch} drives now", fix="look again")
+        self.epoch = rollout.epoch
+
+
+@dataclass(slots=True)
+class FakeMetricSource:
+    """Evidence as told: each look hands out the observations that `show` was given since the last one."""
+
+    past: History = field(default_factory=lambda: History(requests=1000, errors=2, slow=10, slow_after_ms=50.0))
+    error: str | None = None
+    waiting: list[Observation] = field(default_factory=list)
+    looks: int = 0
+
+    def show(self, *observations: Observation) -> None:
+        """What the next look sees."""
+        self.waiting.extend(observations)
+
+    def history(self, rollout: Rollout) -> History:
+        """Stable's past."""
+        return self.past
+
+    def observe(self, rollout: Rollout, tick: int) -> Look:
+        """What was shown; while `error` is set, only that."""
+        self.looks += 1
+        if self.error is not None:
+            return Look(cursor=rollout.cursor, error=self.error)
+        seen, self.waiting = tuple(self.waiting), []
+        return Look(cursor=str(self.looks), observations=seen, requests=len(seen))
+
+
+@dataclass(slots=True)
+class FakeRegistry:
+    """Versions in memory."""
+
+    folder: Path = Path("registry")
+    clock: FakeClock = field(default_factory=FakeClock)
+    versions: list[ModelVersion] = field(default_factory=list)
+    production: dict[str, ModelVersion] = field(default_factory=dict)
+
+    def register(self, registration: Registration) -> ModelVersion:
+        """Number it; the same digest gives the version it already has."""
+        candidate = registration.candidate
+        if existing := self.find(candidate.model, candidate.artifact.digest):
+            return existing
+        version = ModelVersion(
+            model=candidate.model,
+            number=1 + sum(known.model == candidate.model for known in self.versions),
+            artifact=candidate.artifact,
+            data=registration.data_digest,
+            commit=candidate.commit,
+            report=registration.report_digest,
+            run=registration.run,
+            registered_at=self.clock.now(),
+        )
+        self.versions.append(version)
+        return version
+
+    def find(self, model: str, digest: str) -> ModelVersion | None:
+        """The version of `model` with this digest."""
+        return next((found for found in self.versions if (found.model, found.artifact.digest) == (model, digest)), None)
+
+    def serving(self, model: str) -> ModelVersion | None:
+        """The baseline."""
+        return self.production.get(model)
+
+    def mark_serving(self, model: str, version: ModelVersion | None) -> None:
+        """Make it the baseline; None takes the baseline away."""
+        if version is None:
+            self.production.pop(model, None)
+        else:
+            self.production[model] = version

@@ -1,0 +1,28 @@
+"""One live project per worker, bootstrapped once; each test starts from a calm one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fixtures import toy
+from tests.fixtures.live import Project, free_port
+
+
+@pytest.fixture(scope="session")
+def bootstrapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    root = tmp_path_factory.mktemp("live") / "project"
+    project = Project(root=root, port=free_port())
+    toy.write_project(root, port=project.port)
+    try:
+        project.bootstrap()
+        yield project
+    finally:
+        project.command("serve", "stop")
+
+
+@pytest.fixture
+def project(bootstrapped: Project) -> Project:
+    bootstrapped.calm()
+    return bootstrapped
