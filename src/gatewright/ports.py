@@ -17,9 +17,6 @@ from gatewright.domain.rollout import Rollout, TrafficState
 from gatewright.domain.routing import Endpoint, RouteTable
 from gatewright.store.database import Database
 
-ACCESS_LOG = Path(".gatewright/gateway/access.jsonl")
-"""Where the gateway tells of each request, relative to the workspace; rotated to the same name with `.1`."""
-
 
 class Clock(Protocol):
     """Time as the doing rooms see it."""
@@ -39,6 +36,16 @@ class Context:
     model: str
     database: Database
     clock: Clock
+
+    @property
+    def gateway_folder(self) -> Path:
+        """Everything of this model's gateway."""
+        return self.root / ".gatewright" / "gateway" / self.model
+
+    @property
+    def access_log(self) -> Path:
+        """Where the gateway tells of each request; rotated to the same name with `.1`."""
+        return self.gateway_folder / "access.jsonl"
 
 
 class Progress(Protocol):

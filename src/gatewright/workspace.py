@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,12 @@ class SystemClock:
 class Plugins:
     """Parts found by entry point: what kinds there are, their options, and the parts themselves."""
 
+    def __init__(self) -> None:
+        self._entries: dict[str, dict[str, EntryPoint]] | None = None
+
     def names(self, group: str) -> tuple[str, ...]:
         """Every installed kind of `group` (registries, traffic, …)."""
-        return tuple(sorted(entry.name for entry in entry_points(group=f"gatewright.{group}")))
+        return tuple(sorted(self._select(group)))
 
     def options(self, group: str, kind: str) -> type | None:
         """The Options dataclass of `kind`; None when it is not installed."""
@@ -63,7 +66,16 @@ class Plugins:
         return _load(entry)(options if options is not None else _options_of(entry)(), context)
 
     def _entry(self, group: str, kind: str) -> EntryPoint | None:
-        return next(iter(entry_points(group=f"gatewright.{group}", name=kind)), None)
+        return self._select(group).get(kind)
+
+    def _select(self, group: str) -> Mapping[str, EntryPoint]:
+        """The parts of `group` by kind. All installed packages are looked through once: it costs 10 ms."""
+        if self._entries is None:
+            self._entries = {}
+            for entry in (entry for found in distributions() for entry in found.entry_points):
+                if entry.group.startswith("gatewright."):
+                    self._entries.setdefault(entry.group, {}).setdefault(entry.name, entry)
+        return self._entries.get(f"gatewright.{group}", {})
 
 
 def _load(entry: EntryPoint) -> Any:
@@ -106,11 +118,14 @@ class Workspace:
     checks: Mapping[str, Check]
 
     @classmethod
-    def open(cls, root: Path, clock: Clock | None = None) -> Workspace:
-        """Read gatewright.yaml in `root`, open the state, and put the parts together."""
+    def open(cls, root: Path, model: str | None = None, clock: Clock | None = None) -> Workspace:
+        """Read gatewright.yaml in `root`, open the state, and put the parts together.
+
+        `model` chooses one of several; with one it may be left out.
+        """
         plugins = Plugins()
         root = root.resolve()
-        project, config_digest = read_project(root / CONFIG, plugins)
+        project, config_digest = read_project(root / CONFIG, plugins, model)
         clock = clock or SystemClock()
         database = Database(root / STATE / "state.db")
         context = Context(root=root, model=project.model, database=database, clock=clock)
@@ -129,7 +144,7 @@ class Workspace:
             records=Records(database),
             rollouts=Rollouts(database),
             routes=Routes(database),
-            processes=Processes(database),
+            processes=Processes(database, project.model),
             data_versions=DataVersions(root),
             sources={kind: build("data", kind) for kind in plugins.names("data")},
             executor=build("executors", "local"),

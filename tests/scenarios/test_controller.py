@@ -61,7 +61,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    opened = Workspace.open(toy.write_project(tmp_path / "project", port=1), clock := FakeClock())
+    opened = Workspace.open(toy.write_project(tmp_path / "project", port=1), clock=(clock := FakeClock()))
     registry, traffic, metrics = FakeRegistry(), FakeTraffic(), FakeMetricSource()
     workspace = replace(opened, registry=registry, traffic=traffic, metrics=metrics)
     registry.versions = [version(number, digest) for number, digest in enumerate((OLD, NEW), start=1)]

@@ -72,7 +72,7 @@ class Evidence:
 def read_evidence(workspace: Path, traffic: Path) -> Evidence:
     """Read all of it; what is missing stays empty, which no check takes for good."""
     state = workspace / ".gatewright" / "state.db"
-    live, problem = live_route(workspace / ".gatewright" / "gateway" / "admin.address")
+    live, problem = live_route(workspace / ".gatewright" / "gateway" / "employment" / "admin.address")
     with closing(sqlite3.connect(f"{state.resolve().as_uri()}?mode=ro", uri=True)) as database:
         database.row_factory = sqlite3.Row
         rows = database.execute("SELECT * FROM records ORDER BY seq").fetchall()

@@ -33,15 +33,16 @@ def check(root: Path, output: Output) -> None:
       gatewright config check
       gatewright config check --output json
     """
-    from gatewright.config.project import read_project
+    from gatewright.config.project import read_configuration
     from gatewright.domain.documents import plain, short
     from gatewright.workspace import CONFIG, Plugins
 
-    project, digest = read_project(root / CONFIG, Plugins())
+    found = read_configuration(root / CONFIG, Plugins())
     if output == "json":
-        say_json({"digest": digest, "project": plain(project)})
+        say_json({"digests": plain(found.digests), "projects": plain(found.projects)})
     else:
-        say(f"{root / CONFIG}: fine (model {project.model}, digest {short(digest)})")
+        models = ", ".join(f"model {name}, digest {short(digest)}" for name, digest in found.digests.items())
+        say(f"{root / CONFIG}: fine ({models})")
 
 
 @config.command()

@@ -27,7 +27,27 @@ def workspace_folder(what: str) -> Callable[[Any], Any]:
     )
 
 
-workspace_option = workspace_folder("gatewright.yaml")
+_MODEL = "gatewright.model"
+
+
+def _remember_model(context: click.Context, _parameter: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        context.meta[_MODEL] = name
+
+
+def workspace_option(command: Any) -> Any:
+    """The options `-C` and `--model`: which workspace, and which of its models."""
+    model = click.option(
+        "--model",
+        envvar="GATEWRIGHT_MODEL",
+        metavar="NAME",
+        expose_value=False,
+        callback=_remember_model,
+        help="Which model; needed only when gatewright.yaml has several.  [env: GATEWRIGHT_MODEL]",
+    )
+    return workspace_folder("gatewright.yaml")(model(command))
+
+
 output_option = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", help="text for people, json for programs."
 )
@@ -58,8 +78,30 @@ def actor_option(flag: str, name: str, what: str) -> Callable[[Any], Any]:
     )
 
 
-def opened(root: Path) -> Workspace:
-    """The workspace in `root`, with everything in it."""
+def chosen_model() -> str | None:
+    """The model that the command line or the environment names."""
+    return click.get_current_context().meta.get(_MODEL)
+
+
+def opened(root: Path, run_id: str | None = None) -> Workspace:
+    """The workspace in `root`, with everything in it; with `run_id`, for the model of that run."""
     from gatewright.workspace import Workspace
 
-    return Workspace.open(root)
+    return Workspace.open(root, chosen_model() or (model_of_run(root, run_id) if run_id else None))
+
+
+def opened_for_any(root: Path) -> Workspace:
+    """The workspace in `root` for what concerns all of its models: that of the named model, else of the first."""
+    from gatewright.config.project import read_configuration
+    from gatewright.workspace import CONFIG, Plugins, Workspace
+
+    model = chosen_model() or next(iter(read_configuration(root / CONFIG, Plugins()).projects))
+    return Workspace.open(root, model)
+
+
+def model_of_run(root: Path, run_id: str) -> str:
+    """The model that a run is for."""
+    from gatewright.store.runs import Runs
+
+    model: str = Runs(root / ".gatewright" / "runs").get(run_id).need("lock", "validate").body["model"]
+    return model

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatewright.cli.failures import CommandGroup
-from gatewright.cli.options import Output, opened, output_option, workspace_option
+from gatewright.cli.options import Output, chosen_model, opened_for_any, output_option, workspace_option
 from gatewright.cli.output import say, say_json, table
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def records(context: click.Context, root: Path, output: Output) -> None:
         return
     from gatewright.domain.documents import plain
 
-    found = opened(root).records.all()
+    found = [record for record in opened_for_any(root).records.all() if chosen_model() in (None, record.model)]
     if output == "json":
         say_json([plain(record) for record in found])
     elif not found:
@@ -57,7 +57,7 @@ def verify(root: Path, output: Output) -> None:
     """
     from gatewright.domain.errors import UnusableInput
 
-    store = opened(root).records
+    store = opened_for_any(root).records
     broken = store.first_broken()
     if broken is not None:
         raise UnusableInput(

@@ -48,7 +48,7 @@ def run(
         what = "--if-changed" if if_changed else "--bootstrap-by"
         raise BadCommand(f"{what} is for a new run, --resume for an open one", fix="leave one of them out")
     skipped = gate_names(skip)
-    workspace = opened(root)
+    workspace = opened(root, resume)
     if if_changed and not what_changed(workspace):
         say('{"changed": false}' if output == "json" else "nothing changed since the last promotion")
         return

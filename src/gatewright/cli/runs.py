@@ -103,7 +103,7 @@ def abort(run_id: str, actor: str, root: Path, output: Output) -> None:
     from gatewright.domain.errors import Pending
     from gatewright.engine.ending import end_run
 
-    workspace = opened(root)
+    workspace = opened(root, run_id)
     run = workspace.runs.get(run_id)
     rollout = workspace.rollouts.of_run(run_id)
     if rollout is not None and not rollout.phase.terminal:

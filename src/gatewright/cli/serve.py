@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatewright.cli.failures import CommandGroup
-from gatewright.cli.options import Output, opened, output_option, workspace_option
+from gatewright.cli.options import Output, opened_for_any, output_option, workspace_option
 from gatewright.cli.output import say, say_json
 from gatewright.cli.status import show_processes
 
@@ -42,7 +42,7 @@ def start(root: Path, output: Output) -> None:
     """
     from gatewright.engine.runtime import ensure_supervisor, supervisor_runs
 
-    workspace = opened(root)
+    workspace = opened_for_any(root)
     running = supervisor_runs(workspace)
     ensure_supervisor(workspace)
     address = _address(workspace)
@@ -64,7 +64,7 @@ def stop(root: Path, output: Output) -> None:
     """
     from gatewright.engine.runtime import stop_supervisor
 
-    stopped = stop_supervisor(opened(root))
+    stopped = stop_supervisor(opened_for_any(root))
     if output == "json":
         say_json({"stopped": stopped})
     else:
@@ -85,8 +85,8 @@ def status(root: Path, output: Output) -> None:
     from gatewright.domain.errors import WorldFailed
     from gatewright.engine.status import processes
 
-    workspace = opened(root)
-    rows = processes(workspace)
+    workspace = opened_for_any(root)
+    rows = processes(workspace, every_model=True)
     runs = any(row["name"] == "supervisor" and row["state"] != "gone" for row in rows)
     if output == "json":
         say_json({"runs": runs, "address": _address(workspace), "processes": rows})

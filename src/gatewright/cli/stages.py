@@ -14,6 +14,7 @@ from gatewright.cli.failures import BadCommand
 from gatewright.cli.options import (
     Output,
     bootstrap_option,
+    chosen_model,
     opened,
     output_option,
     run_option,
@@ -43,7 +44,7 @@ def one_stage(
     from gatewright.engine.opening import choose_run
     from gatewright.engine.pipeline import already_ended, run_stage, stage_named, with_skip
 
-    workspace = opened(root)
+    workspace = opened(root, run_id)
     run = open_with(workspace) if open_with is not None else choose_run(workspace, run_id)
     stage = with_skip(stage_named(name), skip)
     with run.hold(), telling(run, stage.handoff, output):
@@ -201,4 +202,4 @@ def _configured_gates(root: Path) -> Any:
     from gatewright.config.project import read_project
     from gatewright.workspace import CONFIG, Plugins
 
-    return read_project(root / CONFIG, Plugins())[0].gates
+    return read_project(root / CONFIG, Plugins(), chosen_model())[0].gates

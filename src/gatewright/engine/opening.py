@@ -37,7 +37,10 @@ def current_inputs(workspace: Workspace) -> tuple[Inputs, DataVersion, DataVersi
 def promoted_inputs(records: Records, model: str) -> Inputs | None:
     """What the version that was promoted last was made from."""
     promoted = [record for record in records.all() if record.kind == "promoted" and record.model == model]
-    return Inputs(**promoted[-1].details["inputs"]) if promoted else None
+    if not promoted:
+        return None
+    known = promoted[-1].details["inputs"]
+    return Inputs(**{name: str(known.get(name, "")) for name in Inputs.__dataclass_fields__})
 
 
 def what_changed(workspace: Workspace) -> tuple[str, ...]:
@@ -111,9 +114,7 @@ def choose_run(workspace: Workspace, wanted: str | None) -> RunFolder:
     """The run that a stage command means: the named one, else the one open run of this model."""
     if wanted:
         return workspace.runs.get(wanted)
-    found = [
-        run for run in workspace.runs.open() if run.need(LOCK, "validate").body["model"] == workspace.project.model
-    ]
+    found = open_runs(workspace)
     if len(found) == 1:
         return found[0]
     if not found:
@@ -122,6 +123,12 @@ def choose_run(workspace: Workspace, wanted: str | None) -> RunFolder:
         f"{len(found)} runs are open: {', '.join(run.id for run in found)}",
         fix="say which: --run RUN, or GATEWRIGHT_RUN",
     )
+
+
+def open_runs(workspace: Workspace) -> list[RunFolder]:
+    """Runs of this model that have not ended, oldest first."""
+    model = workspace.project.model
+    return [run for run in workspace.runs.open() if run.need(LOCK, "validate").body["model"] == model]
 
 
 def _supersede(workspace: Workspace, model: str, successor: str) -> None:

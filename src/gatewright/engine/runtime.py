@@ -8,6 +8,7 @@ import sys
 
 from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.effects.processes import end, spawn, wait_until
+from gatewright.store.processes import SUPERVISOR
 from gatewright.workspace import STATE, Workspace
 
 _START_S = 30.0
@@ -16,7 +17,7 @@ _STOP_S = 20.0
 
 def supervisor_runs(workspace: Workspace) -> bool:
     """Whether the workspace's supervisor is alive."""
-    row = workspace.processes.get("supervisor")
+    row = workspace.processes.get(SUPERVISOR)
     return row is not None and row.identity.alive()
 
 
@@ -48,7 +49,7 @@ def ensure_supervisor(workspace: Workspace) -> None:
 
 def stop_supervisor(workspace: Workspace) -> bool:
     """Stop the supervisor and all that it runs; False when none ran."""
-    row = workspace.processes.get("supervisor")
+    row = workspace.processes.get(SUPERVISOR)
     if row is None or not row.identity.alive():
         return False
     end(row.identity, grace_s=_STOP_S)
@@ -67,7 +68,7 @@ def _gateway_fails(workspace: Workspace) -> bool:
 
 
 def _tell_why(workspace: Workspace, process: subprocess.Popen[bytes]) -> None:
-    hint = "see .gatewright/logs/supervisor.log and gateway.log, then: gatewright serve stop"
+    hint = f"see .gatewright/logs/supervisor.log and gateway-{workspace.project.model}.log, then: gatewright serve stop"
     if _gateway_fails(workspace):
         raise WorldFailed("the gateway does not start: it ends again and again", fix=hint)
     if process.poll() is None:

@@ -10,6 +10,7 @@ from gatewright.domain.documents import plain, short
 from gatewright.domain.errors import WorldFailed
 from gatewright.domain.rollout import Rollout
 from gatewright.domain.routing import RouteTable
+from gatewright.engine.opening import open_runs
 from gatewright.rules import evidence, routing
 from gatewright.workspace import Workspace
 
@@ -27,7 +28,7 @@ def view(workspace: Workspace) -> dict[str, Any]:
         "serving": {"number": serving.number, "digest": short(serving.artifact.digest)} if serving else None,
         "traffic": traffic(workspace),
         "rollout": rollout_view(workspace, rollout) if rollout else None,
-        "open_runs": [run.id for run in workspace.runs.open()],
+        "open_runs": [run.id for run in open_runs(workspace)],
         "processes": rows,
         "orphans": orphans(workspace),
         "quarantined": {short(digest): why for digest, why in workspace.rollouts.quarantined(model).items()},
@@ -77,8 +78,9 @@ def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
     }
 
 
-def processes(workspace: Workspace) -> list[dict[str, Any]]:
-    """The runtime's processes as recorded, each with whether it really lives."""
+def processes(workspace: Workspace, *, every_model: bool = False) -> list[dict[str, Any]]:
+    """The runtime's processes as recorded, of this model or of all, each with whether it really lives."""
+    rows = workspace.processes.of_every_model() if every_model else workspace.processes.all()
     return [
         {
             "name": row.name,
@@ -88,13 +90,13 @@ def processes(workspace: Workspace) -> list[dict[str, Any]]:
             "restarts": row.restarts,
             "error": row.error,
         }
-        for row in workspace.processes.all()
+        for row in rows
     ]
 
 
 def orphans(workspace: Workspace) -> list[int]:
     """Processes of this workspace's runtime that its supervisor does not know."""
-    known = {row.identity.pid for row in workspace.processes.all()}
+    known = {row.identity.pid for row in workspace.processes.of_every_model()}
     root = str(workspace.root)
     found = []
     for process in psutil.process_iter(["cmdline", "cwd"]):

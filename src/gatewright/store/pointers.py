@@ -22,6 +22,7 @@ from gatewright.effects.files import digest_listing
 from gatewright.rules.schema import fingerprint
 
 LIMIT = 16 << 20
+_MOST_PARTS = 500_000
 _HEX = re.compile(r"[0-9a-f]{64}")
 _WIDTH = 110
 _EDITED = "a version is immutable: restore the file from git, and add changed data as a new version"
@@ -107,7 +108,7 @@ class Pointer:
 
 def read_pointer(data: bytes, path: Path, *, shown: str) -> DataVersion:
     """The version that `data`, the bytes of `path`, describes; DataError with every problem in the file `shown`."""
-    document = parse(data, shown, error=DataError, limit=LIMIT)
+    document = parse(data, shown, error=DataError, limit=LIMIT, most_parts=_MOST_PARTS)
     pointer = read_as(Pointer, document, error=DataError)
     problems = [Problem(where=document.place(at), field=dotted(at), what=what) for at, what in _faults(pointer, path)]
     if problems:

@@ -9,10 +9,13 @@ from datetime import datetime
 from gatewright.effects.processes import ProcessIdentity
 from gatewright.store.database import Database
 
+SUPERVISOR = "supervisor"
+EVERY_MODEL = ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRow:
-    """One process of the runtime: `supervisor`, `envoy`, or `model-<digest12>`."""
+    """One process of the runtime: `supervisor`, or a model's `gateway` and `model-<digest12>`."""
 
     name: str
     identity: ProcessIdentity
@@ -25,28 +28,34 @@ class ProcessRow:
 
 
 class Processes:
-    """The runtime's process table, written by the supervisor only."""
+    """The runtime's processes for one model, and the supervisor; written by the supervisor only."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, model: str) -> None:
         self._database = database
+        self._model = model
 
     def all(self) -> tuple[ProcessRow, ...]:
-        """Every known process."""
-        return tuple(_process(row) for row in self._database.rows("SELECT * FROM processes ORDER BY name"))
+        """Every process of this model, and the supervisor."""
+        sql = "SELECT * FROM processes WHERE model IN (?, ?) ORDER BY name"
+        return tuple(_process(row) for row in self._database.rows(sql, (self._model, EVERY_MODEL)))
+
+    def of_every_model(self) -> tuple[ProcessRow, ...]:
+        """Every process of the workspace."""
+        return tuple(_process(row) for row in self._database.rows("SELECT * FROM processes ORDER BY model, name"))
 
     def get(self, name: str) -> ProcessRow | None:
         """The process of this name."""
-        row = self._database.row("SELECT * FROM processes WHERE name = ?", (name,))
-        return _process(row) if row else None
+        return next((row for row in self.all() if row.name == name), None)
 
     def put(self, process: ProcessRow) -> None:
         """Insert or replace one process."""
         with self._database.transaction("process") as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO processes "
-                "(name, pid, created, digest, port, ready, restarts, error, started_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "(model, name, pid, created, digest, port, ready, restarts, error, started_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
+                    self._owner(process.name),
                     process.name,
                     process.identity.pid,
                     process.identity.created,
@@ -62,7 +71,15 @@ class Processes:
     def remove(self, name: str) -> None:
         """Forget a process that has ended."""
         with self._database.transaction("process") as connection:
-            connection.execute("DELETE FROM processes WHERE name = ?", (name,))
+            connection.execute("DELETE FROM processes WHERE model = ? AND name = ?", (self._owner(name), name))
+
+    def forget_every_model(self) -> None:
+        """Forget all processes of the workspace."""
+        with self._database.transaction("process") as connection:
+            connection.execute("DELETE FROM processes")
+
+    def _owner(self, name: str) -> str:
+        return EVERY_MODEL if name == SUPERVISOR else self._model
 
 
 def _process(row: sqlite3.Row) -> ProcessRow:

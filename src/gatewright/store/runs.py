@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gatewright.config.nodes import place_of
 from gatewright.domain.documents import canonical_json, pretty_json, read_json, sha256
 from gatewright.domain.errors import DigestChanged, Place, Problem, UnusableInput, WithProblems
 from gatewright.effects.files import read_bytes, safe_join, write_atomic
@@ -18,7 +20,7 @@ LOCK, VALIDATION, CANDIDATE = "lock", "validation", "candidate"
 REPORT, VERDICT, VERSION = "evaluation-report", "verdict", "version"
 ROLLOUT, RECORD = "rollout", "deployment-record"
 HANDOFFS = (LOCK, VALIDATION, CANDIDATE, REPORT, VERDICT, VERSION, ROLLOUT, RECORD)
-_LIMIT = 64 << 20
+_LIMIT = 16 << 20
 _ENVELOPE = ("schema", "run", "stage", "inputs", "outputs", "started_at", "ended_at", "status", "digest")
 
 
@@ -79,7 +81,7 @@ class RunFolder:
         try:
             return _handoff(document)
         except (KeyError, TypeError, ValueError) as error:
-            raise _no_handoff(path, f"{type(error).__name__}: {error}") from error
+            raise _no_handoff(Place(file=str(path)), f"{type(error).__name__}: {error}") from error
 
     def need(self, name: str, stage: str) -> Handoff:
         """The hand-off `<name>.json`; UnusableInput that names the stage to run first when it is not there."""
@@ -115,10 +117,11 @@ class RunFolder:
             return True
 
     def _document(self, path: Path) -> dict[str, Any]:
+        data = read_bytes(path, _LIMIT)
         try:
-            return read_json(read_bytes(path, _LIMIT))
-        except (ValueError, KeyError) as error:
-            raise _no_handoff(path, str(error)) from error
+            return read_json(data)
+        except (ValueError, RecursionError) as error:
+            raise _no_handoff(*_fault(error, data, path)) from error
 
 
 class Runs:
@@ -169,8 +172,22 @@ def _handoff(document: Mapping[str, Any]) -> Handoff:
     )
 
 
-def _no_handoff(path: Path, what: str) -> WithProblems:
-    problem = Problem(where=Place(file=str(path)), field="", what=what)
+def _fault(error: ValueError | RecursionError, data: bytes, path: Path) -> tuple[Place, str]:
+    """Where and why `data` is not the JSON of a hand-off."""
+    match error:
+        case json.JSONDecodeError():
+            return Place(file=str(path), line=error.lineno, column=error.colno), f"not JSON: {error.msg}"
+        case RecursionError():
+            return place_of(data, str(path), ()), "nested too deeply"
+        case UnicodeDecodeError():
+            return place_of(data, str(path), ()), "the file is not UTF-8 text from here on"
+    where = place_of(data, str(path), ())
+    # The start of the file: nothing is wrong with it as YAML, to which NaN is a word.
+    return Place(file=str(path)) if (where.line, where.column) == (1, 1) else where, str(error)
+
+
+def _no_handoff(where: Place, what: str) -> WithProblems:
+    problem = Problem(where=where, field="", what=what)
     return WithProblems(
-        f"{path.name} is not a hand-off", (problem,), fix="put back this run's own file, or start a new run"
+        f"{Path(where.file).name} is not a hand-off", (problem,), fix="put back this run's own file, or start a new run"
     )

@@ -15,9 +15,10 @@ from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.routing import Endpoint, RouteTable, cluster_name
 from gatewright.effects.processes import wait_until
 from gatewright.engine import servers
+from gatewright.engine.model_runtime import Lease
 from gatewright.engine.servers import ModelServer
 from gatewright.engine.status import view
-from gatewright.engine.supervisor import Lease, Supervisor
+from gatewright.engine.supervisor import Supervisor
 from gatewright.store.routes import Route
 from gatewright.workspace import Workspace
 from tests.fixtures import toy
@@ -148,16 +149,16 @@ class BrokenGateway:
 def test_the_supervisor_outlives_a_gateway_and_a_database_that_refuse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace = Workspace.open(toy.write_project(tmp_path / "project", port=1))
     gateway = BrokenGateway(port_taken=1)
-    monkeypatch.setattr("gatewright.engine.supervisor._PAUSE_S", 0.0)
-    supervisor = Supervisor(workspace, gateway)
+    workspace = replace(Workspace.open(toy.write_project(tmp_path / "project", port=1)), gateway=gateway)
+    monkeypatch.setattr("gatewright.engine.gateway_process._PAUSE_S", 0.0)
+    supervisor = Supervisor(workspace.root, [workspace])
     looks: list[int] = []
 
     def read_route(self: object) -> Route | None:
         looks.append(1)
         if len(looks) > 30:
-            supervisor._stop()
+            supervisor.stop()
         raise WorldFailed("the database is locked", fix="")
 
     monkeypatch.setattr(type(workspace.routes), "get", lambda self, model: read_route(self))

@@ -16,7 +16,7 @@ from gatewright.adapters.metrics.log_tail import Position, at_end, newest, read_
 from gatewright.domain.evidence import Block, History, LiveMetric, Look, Observation
 from gatewright.domain.rollout import Rollout
 from gatewright.domain.routing import WHOLE, cluster_name
-from gatewright.ports import ACCESS_LOG, Context
+from gatewright.ports import Context
 from gatewright.rules.evidence import interval_s
 from gatewright.stats.sequential import design_effect
 
@@ -82,7 +82,7 @@ class AccessLog:
     """Port `MetricSource` on the gateway's own log."""
 
     def __init__(self, options: object, context: Context) -> None:
-        self._path = context.root / ACCESS_LOG
+        self._path = context.access_log
         self._clock = context.clock
 
     def history(self, rollout: Rollout) -> History:

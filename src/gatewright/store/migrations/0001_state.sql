@@ -96,7 +96,8 @@ CREATE TABLE arms (
 
 -- ... and what runs (written by the supervisor).
 CREATE TABLE processes (
-    name TEXT PRIMARY KEY,
+    model TEXT NOT NULL, -- empty for the supervisor, which is there for all of them
+    name TEXT NOT NULL,
     pid INTEGER NOT NULL,
     created REAL NOT NULL,
     digest TEXT,
@@ -104,5 +105,6 @@ CREATE TABLE processes (
     ready INTEGER NOT NULL,
     restarts INTEGER NOT NULL,
     error TEXT,
-    started_at TEXT NOT NULL
+    started_at TEXT NOT NULL,
+    PRIMARY KEY (model, name)
 ) STRICT;

@@ -18,7 +18,7 @@ from gatewright.domain.duration import Duration
 from gatewright.domain.evidence import Observation
 from gatewright.domain.rollout import Breaker, Phase, Rollout, RolloutPolicy
 from gatewright.domain.routing import cluster_name
-from gatewright.ports import ACCESS_LOG, Context
+from gatewright.ports import Context
 from gatewright.store.database import Database
 from gatewright.testing import FakeClock
 
@@ -49,7 +49,7 @@ class Log:
     cursor: str = ""
 
     def __post_init__(self) -> None:
-        self.path = self.root / ACCESS_LOG
+        self.path = self.root / ".gatewright" / "gateway" / "toy" / "access.jsonl"
         self.path.parent.mkdir(parents=True)
         self.path.touch()
         database = Database(self.root / "state.db")

@@ -109,7 +109,7 @@ def test_a_gateway_that_does_not_answer_is_told_and_is_no_weight(traffic: EnvoyT
         digest=NEW.digest,
         error="it crashed",
     )
-    Processes(context.database).put(row)
+    Processes(context.database, context.model).put(row)
     found = traffic.state(ROLLOUT)
     assert (found.weight, found.error) == (None, "the gateway is not up")
     assert found.canary is not None

@@ -14,7 +14,7 @@ from gatewright.domain.routing import Endpoint, RouteTable
 from gatewright.effects import http
 from gatewright.effects.files import write_atomic
 from gatewright.effects.processes import wait_until
-from gatewright.ports import ACCESS_LOG, Context
+from gatewright.ports import Context
 
 _ADMIN_S = 1.0
 _APPLY_S = 1.0
@@ -25,8 +25,8 @@ class EnvoyGateway:
     """Port `Gateway`. Clusters are read back before a route names them, and dropped after no route does."""
 
     def __init__(self, options: Options, context: Context) -> None:
-        self._folder = (context.root / ACCESS_LOG).parent
-        self._log = context.root / ACCESS_LOG
+        self._folder = context.gateway_folder
+        self._log = context.access_log
         self._options = options
         self._settings = configuration.GatewayOptions(
             host=options.host,
@@ -111,7 +111,7 @@ class EnvoyGateway:
         assert callable(condition)
         if not wait_until(condition, timeout_s=_APPLY_S, every_s=0.01):
             raise WorldFailed(
-                f"Envoy did not take {what} within {_APPLY_S:.0f} s", fix="see .gatewright/logs/gateway.log"
+                f"Envoy did not take {what} within {_APPLY_S:.0f} s", fix="see the gateway's log in .gatewright/logs"
             )
 
     def _check_port(self) -> None:

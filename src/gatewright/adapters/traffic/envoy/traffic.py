@@ -22,7 +22,7 @@ class EnvoyTraffic:
     def __init__(self, options: Options, context: Context) -> None:
         self._context = context
         self._routes = Routes(context.database)
-        self._processes = Processes(context.database)
+        self._processes = Processes(context.database, context.model)
         self._gateway = EnvoyGateway(options, context)
 
     def prepare(self, rollout: Rollout, canary: Artifact, stable: Artifact | None) -> None:
