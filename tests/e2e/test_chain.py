@@ -33,6 +33,7 @@ def test_new_data_goes_live_and_then_nothing_is_left_to_do(project: Project) -> 
     assert project.runs() == runs
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_on_live_rows_is_rolled_back_and_never_tried_again(project: Project) -> None:
     project.new_model("no imputer")
     with Load(project.port) as load:

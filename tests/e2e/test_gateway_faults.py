@@ -23,7 +23,7 @@ from tests.fixtures.load import Load
 
 pytestmark = pytest.mark.xdist_group("live-1")
 LONG = {"steps": [{"weight": 25, "hold": "60s"}]}
-SHORT_LEASE = {"steps": [{"weight": 25, "hold": "2s"}], "lease": "1s"}
+SHORT_LEASE = {"steps": [{"weight": 25, "hold": "2s"}], "lease": "3s"}
 
 
 def finished(process: subprocess.Popen[str], limit_s: float = 40.0) -> tuple[int, str]:
@@ -43,7 +43,7 @@ def test_a_lease_that_is_not_renewed_gives_the_traffic_back(project: Project) ->
         project.until_weight(25, run)
         canary, stable = (cluster_name(digest or "") for digest in (project.rollout().canary, project.rollout().stable))
         kill(run)
-        project.until("traffic is back at stable", lambda: project.shares() in ({stable: 100.0},), limit_s=5)
+        project.until("traffic is back at stable", lambda: project.shares() in ({stable: 100.0},), limit_s=10)
         assert project.rollout().phase is Phase.PROGRESSING
         done = project.command("run", "--resume", project.runs()[-1])
         assert done.returncode == 0, done.stdout + done.stderr
@@ -52,6 +52,7 @@ def test_a_lease_that_is_not_renewed_gives_the_traffic_back(project: Project) ->
     assert not load.failures
 
 
+@pytest.mark.slow
 def test_a_supervisor_that_is_killed_leaves_nothing_and_comes_back_with_its_weights(project: Project) -> None:
     project.new_model(rollout=LONG)
     run = project.start("run")
@@ -61,7 +62,7 @@ def test_a_supervisor_that_is_killed_leaves_nothing_and_comes_back_with_its_weig
     project.kill("supervisor")
     project.until("its children have ended", lambda: stray_processes(project.root, {os.getpid()}) == [], limit_s=10)
     assert project.command("serve", "start").returncode == 0
-    project.until("both servers are up", lambda: ready(project) == {*shares, "supervisor", "gateway"}, limit_s=20)
+    project.until("both servers are up", lambda: ready(project) >= {*shares, "supervisor", "gateway"}, limit_s=20)
     project.until("the recorded weights", lambda: shares_or_none(project) == shares, limit_s=5)
     with Load(project.port) as load:
         ended = project.command("rollout", "abort", "--by", "ada")
@@ -141,6 +142,7 @@ def test_a_canary_killed_at_25_percent_costs_no_request(project: Project) -> Non
     assert load.answers.total() > 300
 
 
+@pytest.mark.slow
 def test_a_canary_that_crashes_again_and_again_is_rolled_back(project: Project) -> None:
     project.new_model(rollout={**LONG, "breaker": {"max_error_share": 1.0, "tick": "300ms"}})
     with Load(project.port) as load:
@@ -170,6 +172,7 @@ def damage(artifact: Path) -> Callable[[], object]:
     return lambda: file.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_a_canary_whose_bytes_changed_after_registration_is_rolled_back(project: Project) -> None:
     project.new_model(rollout=LONG)
     killed = project.command("run", failpoints="after-write:version.json")
@@ -193,6 +196,7 @@ def fallback_and_stable(project: Project) -> tuple[Path | None, str]:
         return project.root / uri if uri else None, cluster_name(route.stable or "")
 
 
+@pytest.mark.slow
 def test_a_damaged_fallback_does_not_keep_stable_from_serving(project: Project) -> None:
     fallback, stable = fallback_and_stable(project)
     if fallback is None:
@@ -210,6 +214,7 @@ def test_a_damaged_fallback_does_not_keep_stable_from_serving(project: Project) 
         mend()
 
 
+@pytest.mark.slow
 def test_a_controller_that_slept_past_its_lease_has_no_say_any_more(project: Project) -> None:
     project.new_model(rollout={**LONG, "lease": "2s"})
     run = project.start("run")
