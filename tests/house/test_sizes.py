@@ -26,9 +26,7 @@ def python_files(*folders: str) -> Iterator[Path]:
 def long_functions(source: str, limit: int) -> list[tuple[str, int, int]]:
     """(name, first line, lines) of each function longer than `limit`, decorators not counted."""
     functions = (
-        node
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
     measured = ((f.name, f.lineno, (f.end_lineno or f.lineno) - f.lineno + 1) for f in functions)
     return [entry for entry in measured if entry[2] > limit]

@@ -24,6 +24,9 @@ from gatewright.domain.rollout import RolloutPolicy
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
+_OF_A_SHELL = re.compile(r"[$`;|&<>*?]")
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "fish"})
+_LEFT_TO_A_SHELL = re.compile(r"\$(?:[A-Za-z_]|\()|(?:;|&&?|\|\|?|<|>>?)$")
 _NAMES: tuple[Path, ...] = (("model",), ("data", "train"), ("data", "evaluation"))
 _PATHS: tuple[Path, ...] = (("data", "schema"), ("checks", "dependencies", "requirements"))
 _COMMAND: Path = ("train", "command")
@@ -38,6 +41,7 @@ def contradictions(value: dict[str, Any], document: Document, root: File) -> Ite
         _names(values),
         _paths(values, root),
         _placeholders(values),
+        _shell_words(values),
         _margins_of_text(document.value),
         _data(values),
         _slices(values),
@@ -105,6 +109,8 @@ def _outside(text: str, root: File) -> str:
         return "starts with - and would be taken for an option"
     if "://" in text or text.startswith("~") or File(text).is_absolute():
         return "is an address, not a path" if "://" in text else "is an absolute path"
+    if special := _OF_A_SHELL.search(text):
+        return f"has a {special[0]}, which only a shell would understand, and none reads it"
     if "\\" in text or any(not character.isprintable() for character in text):
         return "has characters that a path here may not have"
     if ".." in File(text).parts:
@@ -124,6 +130,16 @@ def _placeholders(values: _Values) -> Iterator[Finding]:
                 near = nearest(word, PLACEHOLDERS)
                 guess = f"did you mean {{{near}}}? " if near else ""
                 yield (*_COMMAND, index), f"unknown placeholder {{{word}}}: {guess}allowed: {allowed}"
+
+
+def _shell_words(values: _Values) -> Iterator[Finding]:
+    """Words that only a shell would understand, in a command that starts none."""
+    words = values.entries(_COMMAND)
+    if words and isinstance(words[0], str) and File(words[0]).name in _SHELLS:
+        return
+    for index, word in enumerate(words):
+        if isinstance(word, str) and _LEFT_TO_A_SHELL.search(_PLACEHOLDER.sub("", word)):
+            yield (*_COMMAND, index), f"{shown(word)} is for a shell, and none reads it: write the value itself"
 
 
 def _margins_of_text(value: Any, path: Path = ()) -> Iterator[Finding]:

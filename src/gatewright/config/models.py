@@ -57,6 +57,10 @@ def split(document: Document) -> tuple[list[OneModel], list[Problem]]:
         if isinstance(sections, dict):
             what = "holds the word model: the key above it is the name already"
         problems.append(Problem(where=document.place((MODELS, name)), field=f"{MODELS}.{name}", what=what))
+    for section in shared if found else ():
+        if all(section in model.sections for model in found):
+            what = f"stands above {MODELS}, and every model has its own: remove it, or theirs"
+            problems.append(Problem(where=document.key_place((section,)), field=section, what=what))
     return found, problems
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +15,11 @@ from gatewright.config.scalars import resolve, unseen
 from gatewright.domain.errors import ConfigError, Place, Problem, WithProblems
 
 DEEPEST = 50
+MOST_PARTS = 60_000
+_MOST_PROBLEMS = 2000
 _UNSEEN = "an invisible character ({}): remove it"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _BOMS = (
     (codecs.BOM_UTF8, "starts with a byte-order mark: save it as UTF-8 without one"),
     (codecs.BOM_UTF16_LE, "is UTF-16: save it as UTF-8"),
@@ -62,8 +66,14 @@ class Document:
         return spot
 
 
-def parse(data: bytes, file: str, error: type[WithProblems] = ConfigError, limit: int = 1 << 20) -> Document:
-    """The one document in `data`, at most `limit` bytes of plain UTF-8 YAML or JSON.
+def parse(
+    data: bytes,
+    file: str,
+    error: type[WithProblems] = ConfigError,
+    limit: int = 1 << 20,
+    most_parts: int = MOST_PARTS,
+) -> Document:
+    """The one document in `data`, at most `limit` bytes and `most_parts` keys and values of plain UTF-8 YAML or JSON.
 
     `error` with every problem: anchors, aliases, merge keys, tags, duplicate keys, keys that are not text, more
     than 50 levels and unseen characters are refused.
@@ -71,7 +81,7 @@ def parse(data: bytes, file: str, error: type[WithProblems] = ConfigError, limit
     text, problems = _decode(data, file, limit)
     if problems:
         raise failure(error, file, problems)
-    builder = _Builder(file)
+    builder = _Builder(file, most_parts)
     for event in _events(text, builder):
         if not builder.take(event):
             break
@@ -80,6 +90,17 @@ def parse(data: bytes, file: str, error: type[WithProblems] = ConfigError, limit
     if builder.problems or builder.places is None:
         raise failure(error, file, builder.problems)
     return Document(value=builder.root, file=file, places=builder.places)
+
+
+def place_of(data: bytes, file: str, path: Path) -> Place:
+    """Where the value at `path` stands in a file that another reader has read.
+
+    Where the file itself goes wrong if it cannot be parsed; the file alone if it is too large for a second look.
+    """
+    try:
+        return parse(data, file, most_parts=len(data)).place(path)
+    except ConfigError as error:
+        return error.problems[0].where
 
 
 def _decode(data: bytes, file: str, limit: int) -> tuple[str, list[Problem]]:
@@ -107,6 +128,8 @@ def _unseen_problems(text: str, file: str) -> list[Problem]:
         if found := unseen(line):
             where = Place(file=file, line=number, column=found[0] + 1)
             problems.append(Problem(where=where, field="", what=_UNSEEN.format(found[1])))
+            if len(problems) == _MOST_PROBLEMS:
+                break
     return problems
 
 
@@ -116,7 +139,8 @@ def _position(text: str, index: int) -> tuple[int, int]:
 
 
 def _events(text: str, builder: _Builder) -> Iterator[Any]:
-    loader = _Loader(text)
+    # JSON writes a character beyond U+FFFF as two escapes, YAML as one.
+    loader = _Loader(_PAIR.sub(_one_escape, text) if text.startswith(("{", "[")) else text)
     try:
         while not isinstance(event := loader.get_event(), yaml.StreamEndEvent):
             yield event
@@ -126,6 +150,11 @@ def _events(text: str, builder: _Builder) -> Iterator[Any]:
         builder.tell(Place(file=builder.file), f"the file cannot be read: {str(problem).splitlines()[0]}")
     finally:
         loader.dispose()
+
+
+def _one_escape(pair: re.Match[str]) -> str:
+    high, low = int(pair[2], 16), int(pair[3], 16)
+    return f"{pair[1]}\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
 
 
 def _spot(event: Any, children: dict[str | int, Spot] | None = None) -> Spot:
@@ -146,8 +175,10 @@ class _Frame:
 class _Builder:
     """Turns events into values without recursion, so that depth costs nothing."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, most_parts: int) -> None:
         self.file = file
+        self._most_parts = most_parts
+        self._parts = 0
         self.root: Any = None
         self.places: Spot | None = None
         self.problems: list[Problem] = []
@@ -162,19 +193,30 @@ class _Builder:
         if mark is None:
             self.tell(Place(file=self.file), f"not YAML: {problem.problem}")
             return
-        lines = text.splitlines()
-        line = lines[mark.line] if mark.line < len(lines) else ""
+        lines = text.split("\n")
+        row, column = mark.line, mark.column
+        if row >= len(lines):  # libyaml counts one line more when the last one has no end
+            row, column = len(lines) - 1, len(lines[-1])
+        line = lines[row]
         indent = line[: len(line) - len(line.lstrip())]
         if "\t" in indent:
-            where = Place(file=self.file, line=mark.line + 1, column=indent.index("\t") + 1)
+            where = Place(file=self.file, line=row + 1, column=indent.index("\t") + 1)
             self.tell(where, "a tab indents this line: YAML is indented by spaces")
             return
+        complete = "".join([line[column:], *lines[row + 1 :]]).strip() or "':'" in str(problem.problem)
+        what = problem.problem if complete else "the file ends before all that it opens is closed"
         context = f" ({problem.context})" if problem.context else ""
-        where = Place(file=self.file, line=mark.line + 1, column=mark.column + 1)
-        self.tell(where, f"not YAML: {problem.problem}{context}")
+        where = Place(file=self.file, line=row + 1, column=column + 1)
+        self.tell(where, f"not {'JSON' if self.file.endswith('.json') else 'YAML'}: {what}{context}")
 
     def take(self, event: Any) -> bool:
         """Use one event; False when reading on makes no sense."""
+        self._parts += 1
+        if self._parts > self._most_parts:
+            self._refuse(event, f"more than {self._most_parts:,} keys and values: is it the right file?")
+            return False
+        if len(self.problems) >= _MOST_PROBLEMS:
+            return False
         match event:
             case yaml.AliasEvent():
                 self._refuse(event, f"the alias *{event.anchor} is not allowed: write the value out")

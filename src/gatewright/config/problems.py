@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from gatewright.domain.errors import Place, Problem, WithProblems
 
 MOST_TOLD = 30
 _WIDTH = 60
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*(?=@)")
 
 Path = tuple[str | int, ...]
 
@@ -38,13 +40,14 @@ def dotted(path: Path) -> str:
 
 
 def shown(value: Any) -> str:
-    """`value` as it is quoted in a message: short, and without characters that a terminal would obey."""
+    """`value` as it is quoted in a message: short, without characters that a terminal would obey, or a password."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        text = repr(value if len(value) <= _WIDTH else value[:_WIDTH] + "…")
+        told = _CREDENTIALS.sub("…", value)
+        text = repr(told if len(told) <= _WIDTH else told[:_WIDTH] + "…")
     elif isinstance(value, dict):
         text = "a mapping" if value else "an empty mapping"
     elif isinstance(value, list):

@@ -20,6 +20,7 @@ ACCURACY, SLICES, PARITY = "overall_accuracy", "slices", "demographic_parity_dif
 LATENCY, SLA = "latency_p99_ms", "latency_sla_p99_ms"
 KNOWN = (ACCURACY, SLICES, PARITY, LATENCY, SLA)
 _ALIASES = {"demographic_parity_difference": PARITY}
+_MOST_FIELDS = 1000
 _OURS = "gatewright/evaluation-report/"
 _FIX = "compare it with the table of fields in docs/gates.md"
 
@@ -76,6 +77,9 @@ class _Reader:
         )
 
     def _check_keys(self, body: Mapping[str, Any]) -> None:
+        if len(body) > _MOST_FIELDS:
+            self._tell((), "", f"has {len(body):,} fields, at most {_MOST_FIELDS:,} are read: is it the right file?")
+            raise self._failure()
         for key in body:
             meant = _meant(key)
             if meant is not None and meant not in body:

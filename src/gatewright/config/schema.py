@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gatewright.config.consistency import NAME
+from gatewright.config.models import MODELS
 from gatewright.config.project import SECTIONS, PluginOptions
 from gatewright.config.shorthand import NONE, BinnedSlice
 from gatewright.domain.duration import Duration
@@ -31,7 +32,39 @@ def json_schema(plugins: PluginOptions) -> dict[str, Any]:
         kinds[name]["properties"][key]["pattern"] = f"^{NAME.pattern}$"
     kinds["SliceSpec"] = _slices()
     del kinds["Project"], kinds["Plugin"]
+    kinds["Model"] = _model(root)
+    _several(root)
     return {"$schema": DIALECT, **root, "title": "gatewright.yaml", "$defs": dict(sorted(kinds.items()))}
+
+
+def _model(root: dict[str, Any]) -> dict[str, Any]:
+    """What stands below the name of one of several models: the sections of the file itself."""
+    return {
+        "description": "One of several models: its own sections; one that it does not have is taken from above.",
+        "type": "object",
+        "properties": {name: {"$ref": f"#/properties/{name}"} for name in root["properties"] if name != "model"},
+        "additionalProperties": False,
+    }
+
+
+def _several(root: dict[str, Any]) -> None:
+    """The other form of the file: `models` instead of `model`, each section in the model or above all of them."""
+    sections = [name for name in root["required"] if name != "model"]
+    root["description"] = "One model and everything its pipeline does; or several of them, below `models`."
+    root["properties"][MODELS] = {
+        "description": "Several models by their names, instead of `model`; sections above are shared.",
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": f"^{NAME.pattern}$"},
+        "additionalProperties": {"$ref": "#/$defs/Model"},
+    }
+    somewhere = [
+        {"anyOf": [{"required": [name]}, {"properties": {MODELS: {"additionalProperties": {"required": [name]}}}}]}
+        for name in sections
+    ]
+    root["if"] = {"required": [MODELS]}
+    root["then"] = {"properties": {"model": False}, "allOf": somewhere}
+    root["else"] = {"required": root.pop("required")}
 
 
 def _of(kind: type) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from gatewright.domain.project import ChecksSection, Text
 NONE = "none"
 HARMLESS = {"columns": ["-"]}
 """What stands for a slice that was refused, so that it is told only once."""
+_LEAVE_OUT = f"to leave it out, write {{}}: {NONE}"
+_NOES = frozenset({"no", "off", "n", "false", "skip", "null", "never"})
 CHECK_NAMES = tuple(field.name for field in fields(ChecksSection))
 _MAY_BE_NONE = frozenset(
     {("gates",), ("checks",), *(("gates", name) for name in GATE_NAMES), *(("checks", name) for name in CHECK_NAMES)}
@@ -34,9 +36,12 @@ class BinnedSlice:
 
 def written_out(document: Document) -> tuple[dict[str, Any], list[Problem]]:
     """The root mapping without short forms, ready to be read as a Project, and what is wrong with the short forms."""
-    problems = [
-        Problem(where=document.place(path), field=dotted(path), what=_advice(path)) for path in _empties(document.value)
+    found = [(path, _advice(path)) for path in _empties(document.value)]
+    found += [
+        (path, f"{shown(value)} leaves nothing out: {_LEAVE_OUT.format(path[-1])}")
+        for path, value in _noes(document.value)
     ]
+    problems = [Problem(where=document.place(path), field=dotted(path), what=what) for path, what in found]
     root = dict(document.value)
     if root.get("gates") in ({}, [], ""):
         root["gates"] = None
@@ -61,9 +66,19 @@ def _empties(value: Any, path: Path = ()) -> Iterator[Path]:
         yield from _empties(item, (*path, key))
 
 
+def _noes(root: Any) -> Iterator[tuple[Path, Any]]:
+    """Where `none` is allowed and another word for it stands."""
+    for path in sorted(_MAY_BE_NONE):
+        value = root
+        for part in path:
+            value = value.get(part) if isinstance(value, dict) else None
+        if value is False or (isinstance(value, str) and value.lower() in _NOES):
+            yield path, value
+
+
 def _advice(path: Path) -> str:
     if path in _MAY_BE_NONE:
-        return f"is empty: to leave it out, write {path[-1]}: {NONE}"
+        return f"is empty: {_LEAVE_OUT.format(path[-1])}"
     return "is empty: write a value, or leave the key out" if isinstance(path[-1], str) else "is empty"
 
 

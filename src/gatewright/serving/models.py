@@ -6,7 +6,7 @@ import hashlib
 import zipfile
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ SIGNATURE_FILE = "signature.json"
 PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle")
 _MODEL_LIMIT = 2 << 30
 _SIGNATURE_LIMIT = 1 << 20
+_HARMLESS_EXPANSION, _MOST_EXPANSION = 64 << 20, 100
 
 # What a model's code may raise; named, because only the process edges catch everything.
 MODEL_ERRORS = (
@@ -118,10 +119,8 @@ def load(folder: Path) -> LoadedModel:
     if not folder.is_dir():
         raise UnusableInput(f"{folder} is no folder", fix=f"a model is a folder with {MODEL_FILE} and {SIGNATURE_FILE}")
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in PICKLES:
-            raise UnusableInput(
-                f"{path} is a pickle, which runs any code when it is loaded", fix="save the model with skops.io.dump"
-            )
+        if stranger := _stranger(path):
+            raise UnusableInput(f"{path} is {stranger[0]}", fix=stranger[1])
     model = read_bytes(folder / MODEL_FILE, _MODEL_LIMIT)
     signature = read_bytes(folder / SIGNATURE_FILE, _SIGNATURE_LIMIT)
     digest = _digest(folder, {MODEL_FILE: model, SIGNATURE_FILE: signature})
@@ -130,6 +129,19 @@ def load(folder: Path) -> LoadedModel:
         signature=parse_signature(signature, str(folder / SIGNATURE_FILE)),
         estimator=_revive(model, folder / MODEL_FILE),
     )
+
+
+def _stranger(path: Path) -> tuple[str, str] | None:
+    """Why no model holds such a file, and what to do; None if it may."""
+    if path.suffix.lower() in PICKLES:
+        return "a pickle, which runs any code when it is loaded", "save the model with skops.io.dump"
+    if path.is_symlink():
+        return "a link: a model is allowed to hold files and folders only", "replace the link by the file itself"
+    if path.name.startswith("."):
+        return "hidden: nothing that a model needs has a name with a dot in front", "remove it, or rename it"
+    if not path.is_file() and not path.is_dir():
+        return "no file: a model is allowed to hold files and folders only", "remove it"
+    return None
 
 
 def _digest(folder: Path, loaded: dict[str, bytes]) -> str:
@@ -144,9 +156,7 @@ def _digest(folder: Path, loaded: dict[str, bytes]) -> str:
 def _revive(data: bytes, path: Path) -> Any:
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            expanded = sum(entry.file_size for entry in archive.infolist())
-        if expanded > _MODEL_LIMIT:
-            raise UnusableInput(f"{path} unpacks to {expanded:,} bytes; at most {_MODEL_LIMIT:,} are loaded")
+            _check_archive(archive, path, size=len(data))
         untrusted = set(skops.io.get_untrusted_types(data=data))
         if refused := sorted(untrusted - TRUSTED):
             raise UnusableInput(
@@ -165,6 +175,28 @@ def _revive(data: bytes, path: Path) -> Any:
             f"{path} holds a {type(estimator).__name__}, which cannot predict", fix="save a fitted estimator"
         )
     return estimator
+
+
+def _check_archive(archive: zipfile.ZipFile, path: Path, *, size: int) -> None:
+    """UnusableInput for members that unpack to far more than the file's `size`, lead out of it, or stand twice."""
+    entries = archive.infolist()
+    expanded = sum(entry.file_size for entry in entries)
+    most = min(_MODEL_LIMIT, max(_HARMLESS_EXPANSION, _MOST_EXPANSION * size))
+    if expanded > most:
+        raise UnusableInput(
+            f"{path} unpacks to {expanded:,} bytes; at most {most:,} are loaded from {size:,}",
+            fix="save the model with skops.io.dump, as it is",
+        )
+    seen = set[str]()
+    for entry in entries:
+        name = PurePosixPath(entry.filename)
+        if name.is_absolute() or ".." in name.parts or "\\" in entry.filename or entry.filename in seen:
+            what = "twice" if entry.filename in seen else "which leads out of it"
+            raise UnusableInput(
+                f"{path} holds {entry.filename!r}, {what}; allowed: each member once, by a plain name",
+                fix="save the model with skops.io.dump, as it is",
+            )
+        seen.add(entry.filename)
 
 
 def _first_line(error: BaseException) -> str:

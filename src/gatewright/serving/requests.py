@@ -14,6 +14,7 @@ from gatewright.serving.signature import Signature
 
 MAX_ROWS = 10_000
 MAX_BODY = 8 << 20
+_CELLS = frozenset({float, int, type(None)})  # exact types: True is no number
 
 
 class BadRequest(Exception):
@@ -64,13 +65,12 @@ class RowReader:
         if not instance.keys() <= self._known:
             column = min(instance.keys() - self._known)
             raise BadRequest("unknown column", where=f"instances[{index}].{column:.80}", allowed=", ".join(self._names))
-        row = [instance.get(name) for name in self._names]
-        for position, value in enumerate(row):
-            kind = type(value)
-            if kind is not float and kind is not int and value is not None:
-                raise BadRequest(
-                    f"{value!r:.80}", where=self._place(index, position), allowed="a finite number or null"
-                )
+        row = list(map(instance.get, self._names))
+        if not _CELLS.issuperset(map(type, row)):
+            position = next(position for position, value in enumerate(row) if type(value) not in _CELLS)
+            raise BadRequest(
+                f"{row[position]!r:.80}", where=self._place(index, position), allowed="a finite number or null"
+            )
         return row
 
     def _place(self, row: int, position: int) -> str:

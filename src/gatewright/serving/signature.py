@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from gatewright.config.nodes import place_of
 from gatewright.domain.errors import Place, UnusableInput
 
 FORMATS = ("skops",)
 TASKS = ("binary", "multiclass", "regression")
 INPUT_TYPES = ("FP64", "FP32", "INT64", "INT32")
 OUTPUT_TYPES = ("INT64", "FP64")
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _KEYS = ("format", "task", "inputs", "outputs", "classes", "example")
 
 
@@ -51,8 +54,10 @@ def parse_signature(data: bytes, file: str) -> Signature:
 class _Reader:
     def __init__(self, file: str) -> None:
         self._file = file
+        self._data = b""
 
     def read(self, data: bytes) -> Signature:
+        self._data = data
         words = self._document(data)
         self._one_of(words, "format", FORMATS)
         task = self._one_of(words, "task", TASKS)
@@ -71,8 +76,12 @@ class _Reader:
     def _document(self, data: bytes) -> Mapping[str, Any]:
         try:
             words = json.loads(data, object_pairs_hook=self._unique)
-        except ValueError as error:
-            self._refuse("", f"not valid JSON: {error}", "a JSON object")
+        except json.JSONDecodeError as error:
+            where = Place(file=self._file, line=error.lineno, column=error.colno)
+            self._refuse("", f"what is not JSON: {error.msg}", "a JSON object", where=where)
+        except (ValueError, RecursionError) as error:
+            why = "nested too deeply" if isinstance(error, RecursionError) else "not UTF-8 text"
+            self._refuse("", f"what is {why}", "a JSON object")
         if not isinstance(words, dict):
             self._refuse("", f"a {type(words).__name__}", "a JSON object")
         for key in words:
@@ -132,9 +141,10 @@ class _Reader:
                 self._refuse(f"example.{name}", repr(value), "a finite number or null")
         return tuple(math.nan if example[column.name] is None else float(example[column.name]) for column in inputs)
 
-    def _refuse(self, field: str, found: str, allowed: str) -> NoReturn:
+    def _refuse(self, field: str, found: str, allowed: str, *, where: Place | None = None) -> NoReturn:
+        path = tuple(int(index) if index else name for name, index in _STEP.findall(field))
         raise UnusableInput(
             f"{field}: found {found}; allowed: {allowed}" if field else f"found {found}; allowed: {allowed}",
             fix="the training command writes this file; mend it there",
-            where=Place(file=self._file),
+            where=where or place_of(self._data, self._file, path),
         )

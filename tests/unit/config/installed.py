@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gatewright.adapters.registries.local import Options as LocalOptions
 from gatewright.adapters.traffic.envoy.options import Options as EnvoyOptions
-from gatewright.config.project import read_project
+from gatewright.config.project import Configuration, read_configuration
 from gatewright.domain.errors import ConfigError, Problem
 from gatewright.domain.project import Project
 
@@ -31,17 +31,22 @@ def complete_example() -> str:
     return DOCS.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
 
 
-def read(folder: Path, text: str | bytes) -> Project:
+def read_all(folder: Path, text: str | bytes) -> Configuration:
     """Read `text` as the gatewright.yaml of a workspace at `folder`."""
     path = folder / "gatewright.yaml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return read_project(path, Installed())[0]
+    return read_configuration(path, Installed())
+
+
+def read(folder: Path, text: str | bytes) -> Project:
+    """The one project that `text` describes."""
+    return read_all(folder, text).choose(None)
 
 
 def problems(folder: Path, text: str | bytes) -> list[Problem]:
     """What `read` says of `text`; none if it is fine."""
     try:
-        read(folder, text)
+        read_all(folder, text)
     except ConfigError as error:
         return list(error.problems)
     return []

@@ -14,7 +14,7 @@ import pytest
 from gatewright.config.nodes import parse
 from gatewright.domain.duration import Duration
 from gatewright.domain.project import Plugin, Project, SliceSpec
-from tests.unit.config.installed import DOCS, EnvoyOptions, complete_example, read, told
+from tests.unit.config.installed import DOCS, EnvoyOptions, complete_example, read, read_all, told
 
 PAGE = DOCS.read_text(encoding="utf-8")
 EXAMPLES = [part.split("```")[0] for part in PAGE.split("```yaml\n")[1:]]
@@ -41,6 +41,23 @@ def test_page_names_every_key(kind: type) -> None:
         assert re.search(rf"\b{field.name}:", complete_example()), f"{field.name} is not in the complete example"
 
 
+@pytest.mark.parametrize("section", ["models", *(field.name for field in fields(Project))])
+def test_each_key_has_a_type_a_default_a_meaning_and_its_section_an_example(section: str) -> None:
+    text = PAGE.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    head, _rule, *rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    assert head == ["key", "type", "default", "meaning"]
+    assert rows
+    for row in rows:
+        assert len(row) == 4
+        assert all(cell.strip() for cell in row), row
+    assert "```yaml\n" in text
+
+
+def test_the_line_for_editors_names_the_published_schema() -> None:
+    (line,) = [line for line in PAGE.splitlines() if line.startswith("# yaml-language-server: $schema=")]
+    assert (DOCS.parents[1] / line.partition("=")[2]).is_file()
+
+
 def test_complete_example_is_read_and_is_the_defaults(tmp_path: Path) -> None:
     project = read(tmp_path, complete_example())
     start = read(tmp_path, EXAMPLES[1])
@@ -53,6 +70,9 @@ def test_complete_example_is_read_and_is_the_defaults(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES[2:], ids=lambda example: example.split(":")[0])
 def test_example_of_each_section_fits_in(tmp_path: Path, example: str) -> None:
+    if "models:" in example:
+        assert list(read_all(tmp_path, example).projects) == ["employment", "income"]
+        return
     whole = parse(complete_example().encode(), "docs").value
     merged = {**whole, **parse(example.encode(), "docs").value}
     assert told(tmp_path, json.dumps(merged)) == []

@@ -76,6 +76,7 @@ def test_one_of_several_must_be_named(tmp_path: Path) -> None:
         (("port: 8081", "port: 8080"), "14:34 models.income.serving.port"),
         (("  income:\n", "  Income:\n"), "9:3 models.Income"),
         (("checks: none\n", "model: x\nchecks: none\n"), "1:1 model"),
+        (("checks: none\n", "data: {train: a, evaluation: b}\n"), "1:1 data"),
     ],
 )
 def test_problems_have_the_path_and_the_place_of_the_file(tmp_path: Path, change: tuple[str, str], place: str) -> None:

@@ -51,7 +51,7 @@ def test_quoted_words_are_text() -> None:
 
 
 def test_json_reads_as_json() -> None:
-    value = {"a": [1, -0.5e-3, 1e21, True, None, ""], "b/ü": {"c": 'x\ny\t"\\'}, "5": {}}
+    value = {"a": [1, -0.5e-3, 1e21, True, None, ""], "b/ü": {"c": 'x\ny\t"\\\\😀\\ud83d'}, "5": {}}
     for indent in (None, 2, "\t"):
         for ascii_only in (True, False):
             data = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode()
@@ -70,6 +70,10 @@ def test_json_reads_as_json() -> None:
         (b"a:\n\tb: 1\n", "2:1 a tab indents this line: YAML is indented by spaces"),
         (b"a: 1\n---\nb: 2\n", "2:1 a second document starts here: one file holds one document"),
         (b"a: [1\nb: 2\n", "2:2 not YAML: did not find expected ',' or ']' (while parsing a flow sequence)"),
+        (b"a: [", "1:5 not YAML: the file ends before all that it opens is closed (while parsing a flow node)"),
+        (b"a: 1\nbc", "2:3 not YAML: could not find expected ':' (while scanning a simple key)"),
+        (b'a: "b', "1:6 not YAML: the file ends before all that it opens is closed (while scanning a quoted scalar)"),
+        (b"a: {b: 1,\n", "2:1 not YAML: the file ends before all that it opens is closed (while parsing a flow node)"),
         (b"a: b: c", "1:5 not YAML: mapping values are not allowed in this context"),
         (b"a: 1\nb: {c: 2, c: 3}", "2:11 the key 'c' stands twice: first in line 2"),
         (b'{"a": 1, "\\u0061": 2}', "1:10 the key 'a' stands twice: first in line 1"),

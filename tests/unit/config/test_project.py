@@ -80,13 +80,8 @@ CASES = [
     (changed("{mode: point}", "{mode: statistical}"), "6:15 gates.mode 'statistical' is not one of: point"),
     (changed("{mode: point}", "{overall: none}"), "6:1 gates.mode is missing: write one of: point"),
     (changed("model: employment", "model:"), "1:7 model is empty: write a value, or leave the key out"),
-    # names
+    # names; more of them, and of paths, in tests/corpus
     (changed("employment", "Employment"), "1:8 model 'Employment' is not a name: a name is 1 to 64 of"),
-    (changed("employment", "'; rm -rf /'"), "1:8 model '; rm -rf /' is not a name"),
-    (changed("employment", "-x"), "1:8 model '-x' is not a name"),
-    (changed("employment", "$(id)"), "1:8 model '$(id)' is not a name"),
-    (changed("employment", "../../etc"), "1:8 model '../../etc' is not a name"),
-    (changed("employment", '"a\\nb"'), "1:8 model 'a\\nb' is not a name"),
     (changed("employment", "x" * 65), f"1:8 model '{'x' * 60}…' is not a name"),
     (changed("acs-train", "'acs train'"), "2:15 data.train 'acs train' is not a name"),
     (changed("acs-eval", "acs-train"), "2:38 data.evaluation 'acs-train' is what the model is trained on"),
@@ -94,16 +89,8 @@ CASES = [
     (changed("employed", '"a\\nb"'), "4:21 evaluation.label 'a\\nb' has a tab or a line break in it"),
     (changed("employed", "id"), "4:21 evaluation.label 'id' is also the id of a row"),
     # paths
-    (changed("acs-eval", "acs-eval, schema: ../../etc"), "2:56 data.schema '../../etc' leads out of the workspace"),
-    (changed("acs-eval", "acs-eval, schema: /etc/x"), "2:56 data.schema '/etc/x' is an absolute path"),
-    (changed("acs-eval", "acs-eval, schema: ~/x"), "2:56 data.schema '~/x' is an absolute path"),
-    (changed("acs-eval", "acs-eval, schema: 'file:///x'"), "2:56 data.schema 'file:///x' is an address, not a path"),
-    (changed("acs-eval", "acs-eval, schema: link/x"), "2:56 data.schema 'link/x' leads out of the workspace by a link"),
-    (START + "checks: {lint: {paths: [a, --fix]}}", "7:28 checks.lint.paths[1] '--fix' starts with - and would be"),
     (START + "checks: {dependencies: {requirements: a/../../b}}", "7:39 checks.dependencies.requirements 'a/../../b' "),
     # the command
-    (changed("{data.path}", "{data.pth}"), '3:37 train.command[2] unknown placeholder {data.pth}: did you mean {data.'),
-    (changed("{data.path}", "{HOME}"), "3:37 train.command[2] unknown placeholder {HOME}: allowed: {data.path}, "),
     # slices and gates
     (changed("slices: [SEX]", "slices: [SEX, SEX]"), "4:45 evaluation.slices[1] stands twice"),
     (changed("slices: [SEX]", "slices: [[A, A]]"), "4:40 evaluation.slices[0] names a column twice"),
@@ -124,16 +111,6 @@ CASES = [
     (START + "serving: {kind: [envoy]}", "7:17 serving.kind unknown kind 'a list': allowed: envoy"),
     # the rollout
     (START + "rollout: {steps: []}", "7:18 rollout.steps an empty list is not a list with at least 1 entry"),
-    (START + "rollout: {steps: [{weight: 101, hold: 1s}]}", "7:28 rollout.steps[0].weight 101 is not a number greater"),
-    (START + "rollout: {steps: [{weight: 5, hold: 0s}]}", "7:37 rollout.steps[0].hold '0s': a duration is at least"),
-    (
-        START + "rollout: {steps: [{weight: 50, hold: 1s}, {weight: 5, hold: 1s}]}",
-        "7:52 rollout.steps[1].weight 5 does not rise above the 50 of the step before it",
-    ),
-    (
-        START + "rollout: {errors: {rollback_margin: 0.2, promote_margin: 0.1}}",
-        "7:37 rollout.errors.rollback_margin 0.2 is larger than the promote_margin of 0.1",
-    ),
     (
         START + "rollout: {latency: {rollback_margin: 0, promote_margin: 0}}",
         "7:57 rollout.latency.promote_margin 0 could only be shown by endless traffic",
@@ -149,12 +126,29 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "expected"), CASES, ids=[expected[:50] for _, expected in CASES])
 def test_one_fault_one_line(tmp_path: Path, text: str, expected: str) -> None:
-    (tmp_path / "outside").mkdir()
-    workspace = tmp_path / "workspace"
-    workspace.mkdir()
-    (workspace / "link").symlink_to(tmp_path / "outside")
-    (found,) = told(workspace, text)
+    (found,) = told(tmp_path, text)
     assert found.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "fine"),
+    [
+        ("[python, t.py, --data=$DATA]", False),
+        ("[python, t.py, '&&', echo]", False),
+        ("[python, t.py, '$(date)']", False),
+        ("[/bin/bash, -c, 'python t.py > $LOG && echo $(date)']", True),
+        ("[python, t.py, 'a$', 'x;y', '100$', '{output.dir}']", True),
+    ],
+)
+def test_what_only_a_shell_reads_needs_one(tmp_path: Path, words: str, fine: bool) -> None:
+    found = told(tmp_path, changed('[python, train.py, "{data.path}"]', words))
+    assert [line.split(" ")[1] for line in found] == ([] if fine else ["train.command[2]"])
+
+
+def test_a_password_in_an_address_is_not_repeated(tmp_path: Path) -> None:
+    (found,) = told(tmp_path, changed("acs-train", "https://ann:secret@host/x"))
+    assert "secret" not in found
+    assert "https://…@host/x" in found
 
 
 def test_seven_faults_are_told_at_once(tmp_path: Path) -> None:
@@ -189,7 +183,7 @@ def test_thousands_of_unknown_words_are_quick(tmp_path: Path) -> None:
 def test_missing_file_says_where_to_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"gatewright\.yaml does not exist") as caught:
         read_project(tmp_path / "gatewright.yaml", Installed())
-    assert caught.value.fix == "gatewright init is not available yet; see docs/configuration.md for a start"
+    assert caught.value.fix.startswith("docs/configuration.md has a file to start from")
     assert caught.value.exit_code == 2
 
 

@@ -1,64 +1,38 @@
-"""The JSON Schema says what the reader says. The few keywords that it uses are checked by hand here."""
+"""The JSON Schema says what the reader says."""
 
 from __future__ import annotations
 
-import re
+import json
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from gatewright.cli.config import config
 from gatewright.config.nodes import parse
 from gatewright.config.schema import json_schema
-from tests.unit.config.installed import Installed, complete_example
+from gatewright.workspace import Plugins
+from tests.unit.config.installed import DOCS, Installed, complete_example
+from tests.unit.config.json_schema import fits as schema_fits
+from tests.unit.config.test_models import TWO
 from tests.unit.config.test_project import START
 
 SCHEMA = json_schema(Installed())
-TYPES = {"object": dict, "array": list, "string": str, "number": (int, float), "integer": int}
-ANNOTATIONS = {"$schema", "$defs", "title", "description", "default", "examples", "required"}
 
 
-def fits(value: Any, schema: dict[str, Any]) -> bool:
-    """`value` against `schema`; an unknown keyword is an error of this test."""
-    return all(_keyword(value, schema, word) for word in schema.keys() - ANNOTATIONS) and all(
-        not isinstance(value, dict) or key in value for key in schema.get("required", ())
-    )
-
-
-def _keyword(value: Any, schema: dict[str, Any], word: str) -> bool:
-    rule = schema[word]
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    checks = {
-        "$ref": lambda: fits(value, SCHEMA["$defs"][rule.removeprefix("#/$defs/")]),
-        "type": lambda: isinstance(value, TYPES[rule]) and not isinstance(value, bool),
-        "anyOf": lambda: any(fits(value, arm) for arm in rule),
-        "oneOf": lambda: sum(fits(value, arm) for arm in rule) == 1,
-        "const": lambda: value == rule,
-        "enum": lambda: value in rule,
-        "properties": lambda: (
-            not isinstance(value, dict) or all(fits(value[key], rule[key]) for key in rule.keys() & value.keys())
-        ),
-        "additionalProperties": lambda: (
-            rule is False and (not isinstance(value, dict) or value.keys() <= schema.get("properties", {}).keys())
-        ),
-        "items": lambda: not isinstance(value, list) or all(fits(item, rule) for item in value),
-        "minItems": lambda: not isinstance(value, list) or len(value) >= rule,
-        "minLength": lambda: not isinstance(value, str) or len(value) >= rule,
-        "pattern": lambda: not isinstance(value, str) or re.search(rule, value) is not None,
-        "minimum": lambda: not number or value >= rule,
-        "maximum": lambda: not number or value <= rule,
-        "exclusiveMinimum": lambda: not number or value > rule,
-        "exclusiveMaximum": lambda: not number or value < rule,
-    }
-    return bool(checks[word]())
+def fits(value: Any, form: dict[str, Any] = SCHEMA) -> bool:
+    return schema_fits(value, form, SCHEMA)
 
 
 def value_of(text: str) -> Any:
     return parse(text.encode(), "f").value
 
 
-@pytest.mark.parametrize("text", [complete_example(), START, START.replace("{mode: point}", "none") + "checks: none"])
+@pytest.mark.parametrize(
+    "text", [complete_example(), START, START.replace("{mode: point}", "none") + "checks: none", TWO]
+)
 def test_accepts_what_the_reader_accepts(text: str) -> None:
-    assert fits(value_of(text), SCHEMA)
+    assert fits(value_of(text))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +54,7 @@ def test_accepts_what_the_reader_accepts(text: str) -> None:
 )
 def test_refuses_what_the_reader_refuses(old: str, new: str) -> None:
     assert complete_example().count(old) == 1
-    assert not fits(value_of(complete_example().replace(old, new)), SCHEMA)
+    assert not fits(value_of(complete_example().replace(old, new)))
 
 
 def test_every_object_is_closed_and_every_default_fits() -> None:
@@ -94,3 +68,33 @@ def test_every_object_is_closed_and_every_default_fits() -> None:
 def test_says_which_draft_and_describes() -> None:
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert all(kind.get("description") for kind in SCHEMA["$defs"].values())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("checks: none\n", "checks: none\nmodel: employment\n"),
+        ("  income:\n", "  Income:\n"),
+        ("  income:\n", "  income:\n    model: x\n"),
+        ("    data: {train: c, evaluation: d}\n", ""),
+        ("    gates: {mode: point}\n", ""),
+        ("gates: {mode: point, overall", "gatse: {mode: point, overall"),
+        ("min: 0.8", "min: 80"),
+    ],
+)
+def test_refuses_the_mixture_and_what_several_models_lack(old: str, new: str) -> None:
+    assert TWO.count(old) == 1
+    assert not fits(value_of(TWO.replace(old, new)))
+
+
+def test_a_file_without_models_needs_every_section() -> None:
+    for section in ("model", "data", "train", "evaluation", "gates"):
+        assert not fits({key: value for key, value in value_of(START).items() if key != section})
+    assert not fits({"models": {}})
+
+
+def test_the_published_schema_is_that_of_the_command() -> None:
+    told = CliRunner().invoke(config, ["schema"])
+    published = DOCS.with_name("gatewright.schema.json").read_text(encoding="utf-8")
+    assert told.output == published, "run: gatewright config schema > docs/gatewright.schema.json"
+    assert json.loads(published) == json_schema(Plugins())

@@ -66,7 +66,8 @@ def _check_data(workspace: Workspace, version: DataVersion, path: Path) -> Check
         )
     findings = [Finding(where=version.version, rule=found.rule, what=str(found)) for found in broken]
     status: Literal["passed", "failed"] = "failed" if findings else "passed"
-    summary = f"{version.rows:,} rows, digest proven, {len(findings) or 'no'} breaches of the schema"
+    breaches = f"{len(findings)} breach{'es' if len(findings) != 1 else ''}" if findings else "no breach"
+    summary = f"{version.rows:,} rows, digest proven, {breaches} of the schema"
     return CheckResult(check=name, status=status, summary=summary, findings=findings)
 
 
@@ -93,4 +94,5 @@ def _told(failed: list[CheckResult]) -> str:
 
 
 def _line(finding: Finding) -> str:
-    return f"{finding.where}: {finding.rule}: {finding.what}"
+    told = "" if finding.rule in finding.what else f"{finding.rule}: "
+    return f"{finding.where}: {told}{finding.what}"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
 from typing import Annotated
 
 from annotated_types import Ge, Le
 
 from gatewright.domain.duration import Duration
+
+SECOND_TRY_RESERVE_S = 0.05
+_HEADER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +28,23 @@ class Options:
     user_header: str = "x-user-id"
     try_timeout: Duration = Duration(2.0)
     timeout: Duration = Duration(5.0)
+
+    def __post_init__(self) -> None:
+        """ValueError for what Envoy would refuse, or take in a way that nobody meant."""
+        if not _HEADER.fullmatch(self.user_header):
+            raise ValueError(
+                f"user_header {self.user_header!r}: lower-case letters, digits and hyphens, like x-user-id"
+            )
+        if not _is_ipv4(self.host):
+            raise ValueError(
+                f"host {self.host!r} is no IPv4 address; 127.0.0.1 is this machine alone, 0.0.0.0 all of it"
+            )
+        if self.timeout.seconds < 2 * self.try_timeout.seconds + SECOND_TRY_RESERVE_S:
+            raise ValueError(f"timeout {self.timeout} leaves no room for two tries of {self.try_timeout}")
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        return str(IPv4Address(text)) == text
+    except AddressValueError:
+        return False
