@@ -7,7 +7,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
-LOCKS := requirements/build.txt requirements/dev.txt requirements/run.txt
+PEERS := .venv-bench
+LOCKS := requirements/build.txt requirements/dev.txt requirements/run.txt requirements/bench.txt
 WORKERS ?= 2
 
 # The newest way in that really is 3.11 or later; asked only when .venv is made. `make PYTHON=...` overrides.
@@ -46,13 +47,11 @@ check-floors: install
 check-sizes: install
 	$(BIN)/python -m pytest -q tests/house/test_sizes.py
 
-bench: install ## the benchmarks, each against its named peer
-	@if ls benchmarks/bench_*.py >/dev/null 2>&1; then \
-		set -e; for file in benchmarks/bench_*.py; do echo "==> $$file"; $(BIN)/python $$file; done; \
-	else echo "no benchmarks yet: benchmarks/bench_*.py is where they will be"; fi
+bench: install $(PEERS)/.stamp ## the benchmarks, each beside its named peer (ten minutes the first time)
+	$(BIN)/python benchmarks
 
-clean: ## remove .venv, the demo's workspace, caches and builds
-	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## remove the environments, the demo's workspace, caches and builds
+	rm -rf $(VENV) $(PEERS) .benchmarks .demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Installation: a stamp per lock, so that a second call does nothing and a changed lock installs again
@@ -73,9 +72,9 @@ $(STAMP)-build: requirements/build.txt | $(BIN)/python
 
 # uv does not read pip's configuration: where only pip knows the way to the packages, pip installs the same lock.
 define install_packages
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || { \
+	@$(BIN)/uv pip install --quiet --python $(or $(2),$(BIN))/python $(1) || { \
 		echo "==> uv could not install; trying pip"; \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); }
+		$(or $(2),$(BIN))/python -m pip install --quiet --disable-pip-version-check $(1); }
 endef
 
 # Compiled once here: with PYTHONDONTWRITEBYTECODE set, each model server would compile 2 s of imports again.
@@ -89,6 +88,13 @@ $(STAMP)-project: pyproject.toml $(STAMP)-build
 	$(call install_packages,--no-deps --no-build-isolation -e .)
 	@touch $@
 
+# The peers of the benchmarks, in an environment of their own: 1 GB that nobody else needs.
+$(PEERS)/.stamp: requirements/bench.txt $(STAMP)-build
+	@echo "==> $(PEERS): the peers of the benchmarks (1 GB)"
+	@$(BIN)/python -m venv $(PEERS)
+	$(call install_packages,--compile --require-hashes -r $<,$(PEERS)/bin)
+	@touch $@
+
 # Locks: hashes for every platform, no address of a registry
 
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal \
@@ -98,5 +104,6 @@ lock: $(STAMP)-build ## compile requirements/*.txt again (UPGRADE=1 takes newer 
 	$(COMPILE) requirements/build.in -o requirements/build.txt
 	$(COMPILE) -c requirements/build.txt pyproject.toml --extra dev -o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt pyproject.toml --extra demo -o requirements/run.txt
+	$(COMPILE) -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
 	@! grep -nE '://|--index|--extra-index|--find-links|--trusted-host' $(LOCKS) || { \
 		echo "error: a lock names an address" >&2; exit 1; }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 from urllib.parse import urlsplit
 
 from gatewright.domain.errors import WorldFailed
@@ -22,6 +21,8 @@ def post(url: str, body: bytes, *, timeout_s: float) -> bytes:
 
 
 def _call(method: str, url: str, body: bytes | None, timeout_s: float) -> bytes:
+    import http.client
+
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     failpoint(f"before-http:{parts.path}")

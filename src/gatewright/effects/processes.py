@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
-
-import psutil
+from typing import IO, TYPE_CHECKING
 
 from gatewright.domain.errors import WorldFailed
 from gatewright.effects.failpoints import failpoint
+
+if TYPE_CHECKING:
+    import psutil
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class ProcessIdentity:
     @classmethod
     def of(cls, pid: int) -> ProcessIdentity | None:
         """The process that holds `pid` now; None when there is none."""
+        import psutil
+
         try:
             return cls(pid=pid, created=psutil.Process(pid).create_time())
         except psutil.NoSuchProcess:
@@ -39,6 +42,8 @@ class ProcessIdentity:
 
     def alive(self) -> bool:
         """Whether this very process still runs (a zombie does not)."""
+        import psutil
+
         try:
             process = psutil.Process(self.pid)
             return abs(process.create_time() - self.created) < 0.01 and process.status() != psutil.STATUS_ZOMBIE
@@ -254,6 +259,8 @@ class _Lines:
 
 def end_tree(pid: int, *, grace_s: float) -> None:
     """End the process, its descendants and its session: SIGTERM, after `grace_s` SIGKILL. Gone already is fine."""
+    import psutil
+
     victims = _tree_of(pid)
     for process in victims:
         _signal(process, signal.SIGTERM)
@@ -266,6 +273,8 @@ def end_tree(pid: int, *, grace_s: float) -> None:
 
 
 def _tree_of(pid: int) -> list[psutil.Process]:
+    import psutil
+
     found = {process.pid: process for process in _session_of(pid)}
     with contextlib.suppress(psutil.NoSuchProcess):
         leader = psutil.Process(pid)
@@ -276,6 +285,8 @@ def _tree_of(pid: int) -> list[psutil.Process]:
 
 def end(identity: ProcessIdentity, *, grace_s: float) -> None:
     """End one process by identity: SIGTERM, after `grace_s` SIGKILL."""
+    import psutil
+
     if not identity.alive():
         return
     try:
@@ -300,6 +311,8 @@ def wait_until(condition: Callable[[], bool], *, timeout_s: float, every_s: floa
 
 
 def _session_of(pid: int) -> list[psutil.Process]:
+    import psutil
+
     found = []
     for process in psutil.process_iter():
         try:
@@ -311,6 +324,8 @@ def _session_of(pid: int) -> list[psutil.Process]:
 
 
 def _signal(process: psutil.Process, number: int) -> None:
+    import psutil
+
     try:
         process.send_signal(number)
     except (psutil.NoSuchProcess, psutil.AccessDenied):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from dataclasses import replace
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 
 from gatewright.domain.documents import plain
 from gatewright.domain.errors import DigestChanged, StageFailed
@@ -111,9 +111,17 @@ def _check_unchanged(handover: Handover, run: RunFolder, started_commit: str) ->
 
 
 def _environment() -> dict[str, object]:
-    packages = {dist.metadata["Name"]: dist.version for dist in distributions()}
+    packages = dict(filter(None, (_named(dist) for dist in distributions())))
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
     }
+
+
+def _named(dist: Distribution) -> tuple[str, str] | None:
+    """(name, version) from the head of its metadata: parsing all of it, twice, costs 2 ms a package."""
+    head = (dist.read_text("METADATA") or dist.read_text("PKG-INFO") or "").partition("\n\n")[0]
+    lines = [line for line in reversed(head.splitlines()) if line.startswith(("Name: ", "Version: "))]
+    fields = dict(line.split(": ", 1) for line in lines)
+    return (fields["Name"], fields["Version"]) if fields.keys() == {"Name", "Version"} else None
