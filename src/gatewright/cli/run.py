@@ -7,8 +7,16 @@ from pathlib import Path
 import click
 
 from gatewright.cli.failures import BadCommand
-from gatewright.cli.options import Output, bootstrap_option, opened, output_option, skip_option, workspace_option
-from gatewright.cli.output import say
+from gatewright.cli.options import (
+    Output,
+    bootstrap_option,
+    chosen_model,
+    opened,
+    output_option,
+    skip_option,
+    workspace_option,
+)
+from gatewright.cli.output import say, say_json
 from gatewright.cli.render import progress_for
 from gatewright.cli.stages import show_handoff, telling
 
@@ -40,18 +48,17 @@ def run(
       gatewright run --if-changed           for schedules
       gatewright run --resume RUN
     """
-    from gatewright.cli.gate_files import gate_names
-    from gatewright.engine.opening import open_run, what_changed
-    from gatewright.engine.pipeline import run_all
-
     if resume and (if_changed or bootstrap_by):
         what = "--if-changed" if if_changed else "--bootstrap-by"
         raise BadCommand(f"{what} is for a new run, --resume for an open one", fix="leave one of them out")
+    if if_changed and _nothing_changed(root, output):
+        return
+    from gatewright.cli.gate_files import gate_names
+    from gatewright.engine.opening import open_run
+    from gatewright.engine.pipeline import run_all
+
     skipped = gate_names(skip)
     workspace = opened(root, resume)
-    if if_changed and not what_changed(workspace):
-        say('{"changed": false}' if output == "json" else "nothing changed since the last promotion")
-        return
     chosen = workspace.runs.get(resume) if resume else open_run(workspace, bootstrap_by=bootstrap_by)
     if output == "text":
         say(f"run {chosen.id}" + (" (resumed)" if resume else ""))
@@ -61,3 +68,25 @@ def run(
         handoff = run_all(workspace, chosen, progress_for(output), skip=skipped)
     if output == "json":
         show_handoff(chosen.id, handoff, output)
+
+
+def _nothing_changed(root: Path, output: Output) -> bool:
+    """Tell the proof that nothing changed, if so; documents are read only when their bytes are not known yet."""
+    from gatewright.engine.unchanged import remember_unchanged, still_unchanged
+
+    root, model = root.resolve(), chosen_model()
+    proof = still_unchanged(root, model)
+    if proof is None:
+        from gatewright.engine.opening import proof_unchanged
+
+        proof = proof_unchanged(opened(root))
+        if proof is None:
+            return False
+        remember_unchanged(root, model, proof)
+    if output == "json":
+        say_json({"changed": False, "proof": proof})
+    else:
+        say(f"nothing changed since {proof['promoted']}, the last promotion:")
+        for name in ("data", "evaluation data", "code", "configuration"):
+            say(f"  {name} {proof[name]}")
+    return True

@@ -49,6 +49,23 @@ def what_changed(workspace: Workspace) -> tuple[str, ...]:
     return changes(promoted_inputs(workspace.records, workspace.project.model), inputs)
 
 
+def proof_unchanged(workspace: Workspace) -> dict[str, str] | None:
+    """What was compared, each with its digest, when nothing changed since the last promotion; else None."""
+    inputs, _, _ = current_inputs(workspace)
+    before = promoted_inputs(workspace.records, workspace.project.model)
+    if before is None or changes(before, inputs):
+        return None
+    records = [record for record in workspace.records.all() if record.kind == "promoted"]
+    record = [record for record in records if record.model == workspace.project.model][-1]
+    return {
+        "promoted": f"record {record.seq} ({record.digest[:19]}, run {record.run})",
+        "data": f"{inputs.train} ({inputs.train_digest[:19]})",
+        "evaluation data": f"{inputs.evaluation} ({inputs.evaluation_digest[:19]})",
+        "code": f"{inputs.code} (commit {inputs.commit[:12]})",
+        "configuration": inputs.config[:19],
+    }
+
+
 def open_run(workspace: Workspace, *, bootstrap_by: str | None = None) -> RunFolder:
     """A new run with its lock.json; an older open run of the model that nobody works on is ended as superseded.
 
