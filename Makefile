@@ -16,6 +16,9 @@ IS_RECENT := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for python in python3.12 python3.11 python3 python3.13 python3.14; do \
 	$$python $(IS_RECENT) 2>/dev/null && echo $$python && break; done)
 
+# Commands start hundreds of short programs here: let them keep what they have compiled, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
+
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 

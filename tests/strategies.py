@@ -114,8 +114,8 @@ def sections(draw: st.DrawFn, port: int = 8080) -> Section:
         {"kind": st.just("envoy"), "port": st.just(port)},
         host=st.sampled_from(["127.0.0.1", "0.0.0.0"]),
         user_header=st.sampled_from(["x-user-id", "authorization"]),
-        try_timeout=durations,
-        timeout=durations,
+        try_timeout=st.sampled_from(["250ms", "1s", "2s"]),
+        timeout=st.sampled_from(["5s", "1m"]),
     )
     rest = section(checks=checks, registry=st.just({"kind": "local"}), rollout=rollouts)
     must = {"data": datasets, "train": training, "serving": serving}

@@ -13,7 +13,10 @@ class DemoFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`steps`: (per cent, seconds of hold). `rate`: requests/s. `every`: of the training rows every n-th is used."""
+    """`steps`: (per cent, seconds of hold). `rate`: requests/s. `every`: of the training rows every n-th is used.
+
+    `latency`: margins to roll back and to promote.
+    """
 
     steps: tuple[tuple[int, int], ...] = ((5, 15), (25, 10), (50, 10))
     rate: int = 320
@@ -21,6 +24,7 @@ class Settings:
     every: int = 1
     latency_samples: int = 1000
     audit: bool = True
+    latency: tuple[float, float] = (0.005, 0.02)
     hyperparameters: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -39,7 +43,7 @@ class Settings:
             f"  min_requests: {self.min_requests}\n"
             "  max_extension: 90s\n"
             "  errors: {rollback_margin: 0.0025, promote_margin: 0.01}\n"
-            "  latency: {rollback_margin: 0.005, promote_margin: 0.02}\n"
+            f"  latency: {{rollback_margin: {self.latency[0]}, promote_margin: {self.latency[1]}}}\n"
             "  breaker: {max_error_share: 0.05, tick: 1s}\n"
         )
 
@@ -47,20 +51,22 @@ class Settings:
         """The same for people."""
         holds = "/".join(str(hold) for _, hold in self.steps)
         return (
-            "Demo settings (a real rollout takes days): errors promote margin 1 pp, latency promote margin 2 pp, "
+            "Demo settings (a real rollout takes days): errors promote margin 1 pp, "
+            f"latency promote margin {self.latency[1] * 100:g} pp, "
             f"at least {self.min_requests} canary requests a step, tick 1 s, holds {holds} s, extension 90 s."
         )
 
 
 QUICK = Settings(
-    steps=((30, 1), (60, 1)),
+    steps=((50, 1),),
     min_requests=50,
     every=3,
     latency_samples=300,
     audit=False,
+    latency=(0.05, 0.1),
     hyperparameters={"n_estimators": 40},
 )
-"""For tests: the same acts on a third of the rows, with two short steps and without asking for vulnerabilities."""
+"""For tests: the same acts on a third of the rows, with one short step and without asking for vulnerabilities."""
 
 
 def configuration(example: str, settings: Settings, *, port: int, floor: float | None = None) -> str:

@@ -11,7 +11,7 @@ from enum import Enum
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen, Predicate
 
 from gatewright.config.problems import Path, shown
 from gatewright.config.scalars import resolve
@@ -83,6 +83,15 @@ def options_of(annotation: Any) -> tuple[str, ...]:
         elif isinstance(plain, type) and issubclass(plain, Enum):
             found += [str(option.value) for option in plain]
     return tuple(found)
+
+
+def demanded(annotation: Any) -> str:
+    """What a predicate of `annotation` asks for, by its name and its docstring: "header name: lower-case letters …"."""
+    for predicate in getattr(annotation, "__metadata__", ()):
+        if isinstance(predicate, Predicate):
+            name, told = predicate.func.__name__.replace("_", " "), predicate.func.__doc__ or ""
+            return f"{name}: {told.rstrip('.')}"
+    return described(annotation)
 
 
 def hint(annotation: Any, value: Any) -> str:

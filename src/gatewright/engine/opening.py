@@ -43,12 +43,6 @@ def promoted_inputs(records: Records, model: str) -> Inputs | None:
     return Inputs(**{name: str(known.get(name, "")) for name in Inputs.__dataclass_fields__})
 
 
-def what_changed(workspace: Workspace) -> tuple[str, ...]:
-    """Why a run would start now; empty when nothing changed since the last promotion."""
-    inputs, _, _ = current_inputs(workspace)
-    return changes(promoted_inputs(workspace.records, workspace.project.model), inputs)
-
-
 def proof_unchanged(workspace: Workspace) -> dict[str, str] | None:
     """What was compared, each with its digest, when nothing changed since the last promotion; else None."""
     inputs, _, _ = current_inputs(workspace)

@@ -7,12 +7,25 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from typing import Annotated
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Predicate
 
 from gatewright.domain.duration import Duration
 
 SECOND_TRY_RESERVE_S = 0.05
 _HEADER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+
+
+def header_name(text: str) -> bool:
+    """Lower-case letters, digits and hyphens, as in x-user-id."""
+    return _HEADER.fullmatch(text) is not None
+
+
+def ipv4_address(text: str) -> bool:
+    """127.0.0.1 is this machine alone, 0.0.0.0 all of its addresses."""
+    try:
+        return str(IPv4Address(text)) == text
+    except AddressValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,27 +37,12 @@ class Options:
     """
 
     port: Annotated[int, Ge(1), Le(65535)] = 8080
-    host: str = "127.0.0.1"
-    user_header: str = "x-user-id"
+    host: Annotated[str, Predicate(ipv4_address)] = "127.0.0.1"
+    user_header: Annotated[str, Predicate(header_name)] = "x-user-id"
     try_timeout: Duration = Duration(2.0)
     timeout: Duration = Duration(5.0)
 
     def __post_init__(self) -> None:
-        """ValueError for what Envoy would refuse, or take in a way that nobody meant."""
-        if not _HEADER.fullmatch(self.user_header):
-            raise ValueError(
-                f"user_header {self.user_header!r}: lower-case letters, digits and hyphens, like x-user-id"
-            )
-        if not _is_ipv4(self.host):
-            raise ValueError(
-                f"host {self.host!r} is no IPv4 address; 127.0.0.1 is this machine alone, 0.0.0.0 all of it"
-            )
+        """ValueError when two tries do not fit into the time of a request."""
         if self.timeout.seconds < 2 * self.try_timeout.seconds + SECOND_TRY_RESERVE_S:
             raise ValueError(f"timeout {self.timeout} leaves no room for two tries of {self.try_timeout}")
-
-
-def _is_ipv4(text: str) -> bool:
-    try:
-        return str(IPv4Address(text)) == text
-    except AddressValueError:
-        return False
