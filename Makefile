@@ -9,7 +9,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 PEERS := .venv-bench
 LOCKS := requirements/build.txt requirements/dev.txt requirements/run.txt requirements/bench.txt
-WORKERS ?= 2
+# One more than the cores of a small machine: many tests wait for processes of their own.
+WORKERS ?= 3
 
 # The newest way in that really is 3.11 or later; asked only when .venv is made. `make PYTHON=...` overrides.
 IS_RECENT := -c 'import sys; sys.exit(sys.version_info < (3, 11))'

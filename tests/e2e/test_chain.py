@@ -16,6 +16,7 @@ from tests.fixtures.load import Load
 pytestmark = pytest.mark.xdist_group("live-2")
 
 
+@pytest.mark.slow
 def test_new_data_goes_live_and_then_nothing_is_left_to_do(project: Project) -> None:
     version = toy.add_data(project.root, "train-1", toy.people(700))
     project.new_model()

@@ -96,7 +96,7 @@ def test_a_third_and_a_fourth_act_played_wrongly_fail_the_demo(demo: Demo) -> No
         assert any(problem.startswith(expected) for problem in problems), demo.text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_stopped_in_the_middle_it_leaves_no_process(demo: Demo, number: signal.Signals) -> None:
     moment = "Act 2" if number is signal.SIGINT else "► train"
     process = demo.start("--acts", "1,2")
