@@ -62,6 +62,7 @@ def play(options: argparse.Namespace, workspace: Workspace, settings: Settings) 
         narrator.headline(f"What happened, in {time.monotonic() - started:.0f} s")
         summarise(narrator, outcomes, load)
         workspace.gatewright("records")
+        workspace.gatewright("status", "--svg", "rollout.svg")
         code = check(workspace, options.acts, settings)
     farewell(narrator, workspace, code)
     return code
@@ -137,7 +138,7 @@ def farewell(narrator: Narrator, workspace: Workspace, code: int) -> None:
         narrator.good("All as told, and no client noticed.")
     narrator.say(
         f"Its gateway and servers are stopped. Look around in {workspace.root}: gatewright records, "
-        "gatewright runs list, git log; gatewright serve start and gatewright status bring it back."
+        "gatewright report RUN, git log; rollout.svg shows the last rollout. gatewright serve start brings it back."
     )
 
 

@@ -29,9 +29,8 @@ def write_atomic(path: Path, data: bytes) -> None:
                 os.fsync(file.fileno())
             Path(name).chmod(0o644)
             Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        finally:
+            Path(name).unlink(missing_ok=True)  # gone already once it was renamed
         _sync_folder(path.parent)
     except OSError as error:
         raise _refused("write", path, error) from error
@@ -117,9 +116,8 @@ def copy_tree_atomic(source: Path, target: Path) -> None:
                     _sync_file(path)
             failpoint(f"before-rename:{target.parent.name}")
             unfinished.replace(target)
-        except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)  # gone already once it was renamed
         _sync_folder(target.parent)
     except OSError as error:
         raise _refused("copy to", target, error) from error

@@ -59,10 +59,9 @@ class Database:
                 yield self._connection
                 failpoint(f"before-commit:{name}")
                 self._connection.execute("COMMIT")
-            except BaseException:
+            finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-                raise
         failpoint(f"after-commit:{name}")
 
     def _migrate(self) -> None:
