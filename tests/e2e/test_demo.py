@@ -98,7 +98,7 @@ def test_a_third_and_a_fourth_act_played_wrongly_fail_the_demo(demo: Demo) -> No
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_stopped_in_the_middle_it_leaves_no_process(demo: Demo, number: signal.Signals) -> None:
-    moment = "Act 2" if number is signal.SIGINT else "► train"
+    moment = "► rollout finish" if number is signal.SIGINT else "► train"
     process = demo.start("--acts", "1,2")
     try:
         assert wait_until(lambda: moment in demo.text() or process.poll() is not None, timeout_s=LIMIT_S)

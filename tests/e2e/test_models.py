@@ -35,6 +35,7 @@ def asked(port: int) -> list[int]:
         return predictions
 
 
+@pytest.mark.slow
 def test_two_models_are_deployed_at_once_and_the_supervisor_adopts_the_second(tmp_path: Path) -> None:
     ports = {"toy": free_port(), "twin": free_port()}
     project = Project(root=tmp_path / "project", port=ports["toy"])
