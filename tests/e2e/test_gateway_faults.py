@@ -83,6 +83,7 @@ def shares_or_none(project: Project) -> dict[str, float] | None:
         return None
 
 
+@pytest.mark.slow
 def test_a_gateway_that_is_killed_is_back_within_two_seconds(project: Project) -> None:
     project.new_model(rollout=LONG)
     run = project.start("run")
@@ -111,6 +112,7 @@ def answers(project: Project) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_an_abort_from_elsewhere_ends_the_run_that_drives(project: Project) -> None:
     project.new_model(rollout=LONG)
     with Load(project.port) as load:
