@@ -11,11 +11,11 @@ Envoy 1.39 is the oldest that knows `refresh_cluster_on_retry`.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gatewright.adapters.traffic.envoy.options import SECOND_TRY_RESERVE_S, header_name
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.routing import Endpoint, RouteTable
 
@@ -25,8 +25,6 @@ NAME = "gatewright"
 METADATA_VERSION = "version"
 
 _TYPE = "type.googleapis.com/"
-_SECOND_TRY_RESERVE_S = 0.05
-_HEADER = re.compile(r"[a-z0-9][a-z0-9-]*")
 _STATS = ("http.gatewright.", "cluster.model-", "cluster_manager.", "listener_manager.", "server.")
 
 
@@ -49,12 +47,12 @@ class GatewayOptions:
     max_body_bytes: int = 16 * 1024 * 1024
 
     def __post_init__(self) -> None:
-        if not _HEADER.fullmatch(self.user_header):
+        if not header_name(self.user_header):
             raise UnusableInput(
                 f"user header {self.user_header!r} is no header name",
                 fix="use lower-case letters, digits and hyphens, for example x-user-id",
             )
-        if self.try_timeout_s <= 0 or self.timeout_s < 2 * self.try_timeout_s + _SECOND_TRY_RESERVE_S:
+        if self.try_timeout_s <= 0 or self.timeout_s < 2 * self.try_timeout_s + SECOND_TRY_RESERVE_S:
             raise UnusableInput(
                 f"a time-out of {self.timeout_s} s leaves no room for two tries of {self.try_timeout_s} s",
                 fix="raise the time-out above twice the try time-out, or lower the try time-out",
