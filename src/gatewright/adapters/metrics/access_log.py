@@ -24,6 +24,7 @@ _SETTLE_S = 2.5
 _HISTORY_BYTES = 8 << 20
 _FEWEST_FOR_P99 = 300
 _SLOW_WITHOUT_HISTORY_MS = 1000.0
+_NEVER_SLOW_MS = 20.0  # below, a quieter server alone (caches, wake-ups) looks like a slower model
 _CLIENT_LEFT = "DC"
 
 
@@ -88,13 +89,14 @@ class AccessLog:
     def history(self, rollout: Rollout) -> History:
         """Stable's requests before the rollout, the newest few ten thousand.
 
-        The limit L is the p99 of what it answered at the first try; with fewer than 300 of these it is one second.
+        The limit L is the p99 of what it answered at the first try, but at least 20 ms; with fewer than 300 of these it
+        is one second.
         """
         stable = cluster_name(rollout.stable or "")
         mine = [request for request in self._recent() if _was_stable(request, stable)]
         durations = sorted(request.duration_ms for request in mine if request.attempts == 1)
         enough = len(durations) >= _FEWEST_FOR_P99
-        limit = durations[int(0.99 * len(durations))] if enough else _SLOW_WITHOUT_HISTORY_MS
+        limit = max(durations[int(0.99 * len(durations))], _NEVER_SLOW_MS) if enough else _SLOW_WITHOUT_HISTORY_MS
         failed = [request.failed for request in mine]
         slow = [request.slow(limit) for request in mine]
         users = [request.user for request in mine]
