@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gatewright.domain.evaluation import Latency
+from gatewright.domain.accuracy_counts import Latency
 from gatewright.domain.project import EvaluationSection, FairnessSection
 from gatewright.rules.evaluation import evaluate, summary
 from gatewright.store.runs import CANDIDATE, REPORT, Handoff, RunFolder

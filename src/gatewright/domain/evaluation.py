@@ -4,35 +4,133 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-METRIC_VERSION = "accuracy/1"
+from gatewright.domain.metrics import Task
+
+ALL = "all rows"
+Arm = Literal["candidate", "baseline"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SliceCounts:
-    """Rows of one slice, and how many of them each model got right (`baseline` is None without one)."""
+class Outcome:
+    """What can happen to a row: its true class, and the classes that candidate and baseline answered."""
 
-    rows: int
+    label: int
     candidate: int
     baseline: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupCounts:
-    """Rows of one value of a fairness attribute, and how many of them each model selected (predicted positive)."""
+class PairedEstimate:
+    """A metric of both models on the same rows, with the variances and the covariance *of these two values*.
+
+    For a mean over n rows they are the sample's (co)variances divided by n; for AUC, DeLong's; for RMSE and R², by the
+    delta method. The standard error of the difference is sqrt(candidate_var + baseline_var - 2 covariance).
+    """
 
     rows: int
-    candidate: int
-    baseline: int | None = None
+    candidate: float
+    candidate_var: float
+    baseline: float | None = None
+    baseline_var: float | None = None
+    covariance: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceEvidence:
+    """All that the gates need to know of one slice or group, whatever its number of rows.
+
+    `cells`: rows per `EvaluationReport.outcomes`, in that order (empty unless the task has classes). `scores`: a paired
+    estimate for each measured metric that is no count.
+    """
+
+    rows: int
+    cells: tuple[int, ...] = ()
+    scores: Mapping[str, PairedEstimate] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeakSlice:
+    """A slice nobody declared in which the candidate is worse than elsewhere: found on one half, measured on the other.
+
+    `difference` is the metric there minus the metric on all rows of that half, with its p-value after Holm's correction
+    over all slices that were found.
+    """
+
+    name: str
+    rows: int
+    value: float
+    difference: float
+    p: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Single-row predictions of one model: quantiles in milliseconds over `samples` measured calls."""
+    """Single-row predictions of one model, in milliseconds over `samples` measured calls.
+
+    `p99_upper_ms` is the one-sided 95 % upper bound: the larger of the order-statistic and the block-bootstrap bound.
+    `curve` holds (share, milliseconds) quantiles for the picture.
+    """
 
     p50_ms: float
     p99_ms: float
+    p99_upper_ms: float
     samples: int
+    curve: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyRatio:
+    """p99 of the candidate over the baseline's, measured interleaved, with its one-sided 95 % upper bound."""
+
+    value: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationBins:
+    """Rows by predicted probability of the positive class, in equal intervals of it.
+
+    `cells[i][j]`: rows whose candidate probability falls in bin i and the baseline's in bin j (one column without a
+    baseline); `positives` the same, of rows whose label is positive; `candidate_mean[i]` and `baseline_mean[j]`: the
+    mean probability in a bin (the middle of an empty one).
+    """
+
+    cells: tuple[tuple[int, ...], ...]
+    positives: tuple[tuple[int, ...], ...]
+    candidate_mean: tuple[float, ...]
+    baseline_mean: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationReport:
+    """Candidate and baseline on the same rows of the same evaluation set: the body of evaluation-report.json.
+
+    Every metric and its uncertainty follows from it without the rows. `groups`: attribute -> value -> evidence.
+    `golden` is the same candidate beside the pinned golden baseline: overall and slices only.
+    """
+
+    model: str
+    task: Task
+    metric: str
+    metrics: tuple[str, ...]
+    metric_version: str
+    candidate_digest: str
+    baseline_digest: str | None
+    evaluation_digest: str
+    overall: SliceEvidence
+    slices: Mapping[str, SliceEvidence]
+    groups: Mapping[str, Mapping[str, SliceEvidence]]
+    outcomes: tuple[Outcome, ...] = ()
+    positive: int = 1
+    calibration: CalibrationBins | None = None
+    candidate_latency: Latency | None = None
+    baseline_latency: Latency | None = None
+    latency_ratio: LatencyRatio | None = None
+    golden: EvaluationReport | None = None
+    weak_slices: tuple[WeakSlice, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,23 +147,3 @@ class Measures:
     latency_sla_p99_ms: float | None = None
     rows: int | None = None
     slice_rows: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationReport:
-    """Candidate and baseline on the same rows of the same evaluation set.
-
-    `parity` maps a fairness attribute to its groups; the digests bind the report to models and rows.
-    """
-
-    model: str
-    candidate_digest: str
-    baseline_digest: str | None
-    evaluation_digest: str
-    metric_version: str
-    overall: SliceCounts
-    slices: Mapping[str, SliceCounts]
-    parity: Mapping[str, Mapping[str, GroupCounts]]
-    candidate_latency: Latency
-    baseline_latency: Latency | None = None
-    notes: tuple[str, ...] = ()

@@ -8,7 +8,17 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, MinLen
 
 from gatewright.domain.duration import Duration
-from gatewright.domain.gate import FairnessGate, LatencyGate, OverallGate, SliceGate
+from gatewright.domain.gate import (
+    AucGate,
+    CalibrationGate,
+    FairnessGate,
+    GoldenGate,
+    LatencyGate,
+    OverallGate,
+    SliceGate,
+    Waiver,
+)
+from gatewright.domain.metrics import MetricName, Task
 from gatewright.domain.rollout import RolloutPolicy
 
 Text = Annotated[str, MinLen(1)]
@@ -58,21 +68,34 @@ class TrainSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceSpec:
-    """Rows that share the values of `columns`; with `bins`, intervals [low, high) of one numeric column."""
+    """Rows that share the values of `columns`; with `bins`, intervals [low, high) of one numeric column; or the rows
+    for which the SQL expression `where` holds, called `name`."""
 
-    columns: Annotated[tuple[Text, ...], MinLen(1)]
+    columns: tuple[Text, ...] = ()
     bins: Annotated[tuple[float, ...], MinLen(1)] | None = None
+    where: Text | None = None
+    name: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationSection:
-    """Which columns identify and label a row, and which slices are measured."""
+    """Which columns identify and label a row, what is measured, and on which slices.
+
+    `metric` is what the gates compare (by default that of the task: accuracy, RMSE, mean score), `metrics` are measured
+    besides. `task` is the model's own unless it is said here. `command` predicts in the team's own way: an argv list.
+    Rows with one value of `cluster` (a user, a query) are one observation.
+    """
 
     label: Text
     id: Text = "id"
-    metric: Literal["accuracy"] = "accuracy"
+    task: Task | None = None
+    metric: MetricName | None = None
+    metrics: tuple[MetricName, ...] = ()
     slices: tuple[SliceSpec, ...] = ()
-    latency_samples: Annotated[int, Ge(299)] = 1000
+    weak_slices: bool = True
+    cluster: Text | None = None
+    command: Annotated[tuple[Text, ...], MinLen(1)] | None = None
+    latency_samples: Annotated[int, Ge(299)] = 3000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +108,20 @@ class FairnessSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatesSection:
-    """The four gates; None leaves one out, which every report then says. The mode is always named."""
+    """The gates; None leaves one out, which every report then says of the first four.
 
-    mode: Literal["point"]
+    `statistical` decides on evidence and can be inconclusive; `point` is arithmetic on the measured numbers.
+    """
+
+    mode: Literal["statistical", "point"] = "statistical"
     overall: OverallGate | None = OverallGate()
     slices: SliceGate | None = SliceGate()
     fairness: FairnessGate | None = FairnessGate()
     latency: LatencyGate | None = LatencyGate()
+    golden: GoldenGate | None = None
+    auc: AucGate | None = None
+    calibration: CalibrationGate | None = None
+    waivers: tuple[Waiver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,16 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
+from gatewright.domain.accuracy_counts import METRIC_VERSION, EvaluationReport, GroupCounts, Latency, SliceCounts
 from gatewright.domain.documents import plain
 from gatewright.domain.errors import UnusableInput
-from gatewright.domain.evaluation import (
-    METRIC_VERSION,
-    EvaluationReport,
-    GroupCounts,
-    Latency,
-    Measures,
-    SliceCounts,
-)
+from gatewright.domain.evaluation import Measures
 from gatewright.domain.project import EvaluationSection, FairnessSection, SliceSpec
 from gatewright.rules.report import report_from as report_from
 from gatewright.rules.slices import count, total

@@ -13,6 +13,7 @@ from typing import Any
 from gatewright.domain.errors import Place, Problem, ReportError, UnusableInput
 from gatewright.domain.evaluation import Measures
 from gatewright.domain.gate import (
+    CORE_GATES,
     GATE_NAMES,
     FairnessGate,
     GateName,
@@ -48,7 +49,7 @@ def judge(
         raise UnusableInput("no gate is left to check", fix="skip fewer gates, or configure one")
     warnings = [
         f"{name}: not checked, gates.{name} is none"
-        for name in GATE_NAMES
+        for name in CORE_GATES
         if getattr(gates, name) is None and name not in skip
     ]
     if baseline is None:

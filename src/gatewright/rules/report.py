@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from gatewright.domain.accuracy_counts import METRIC_VERSION, EvaluationReport, GroupCounts, Latency, SliceCounts
 from gatewright.domain.errors import Place, Problem, ReportError
-from gatewright.domain.evaluation import METRIC_VERSION, EvaluationReport, GroupCounts, Latency, SliceCounts
 
 FILE = "evaluation-report.json"
 _Counts = TypeVar("_Counts", SliceCounts, GroupCounts)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gatewright.domain.evaluation import Latency
+from gatewright.domain.accuracy_counts import Latency
 
 WARM_UP = 50
 

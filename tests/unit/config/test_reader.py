@@ -13,9 +13,9 @@ from annotated_types import Ge, Gt, Le, MinLen
 
 from gatewright.config.nodes import parse
 from gatewright.config.reader import read_as
+from gatewright.domain.accuracy_counts import EvaluationReport, SliceCounts
 from gatewright.domain.duration import Duration
 from gatewright.domain.errors import ConfigError, ReportError, WithProblems
-from gatewright.domain.evaluation import EvaluationReport, SliceCounts
 from gatewright.domain.gate import OverallGate, Share
 
 

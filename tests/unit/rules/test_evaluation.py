@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatewright.domain.accuracy_counts import EvaluationReport, GroupCounts, Latency, SliceCounts
 from gatewright.domain.documents import plain
 from gatewright.domain.errors import ReportError, UnusableInput
-from gatewright.domain.evaluation import EvaluationReport, GroupCounts, Latency, SliceCounts
 from gatewright.domain.project import EvaluationSection, FairnessSection, SliceSpec
 from gatewright.rules.evaluation import evaluate, measures, notes, parity, report_from, summary
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gatewright.domain.accuracy_counts import Latency
 from gatewright.domain.documents import canonical_json, pretty_json, read_json
 from gatewright.domain.errors import StageFailed, UnusableInput, WorldFailed
-from gatewright.domain.evaluation import Latency
 from gatewright.domain.lineage import Artifact, Candidate, DataVersion, ModelVersion
 from gatewright.effects.files import digest_file, measure_artifact, read_bytes, write_atomic
 from gatewright.engine.handover import Handover

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from gatewright.domain.accuracy_counts import METRIC_VERSION, EvaluationReport
 from gatewright.domain.documents import plain
 from gatewright.domain.errors import DigestChanged, Inconclusive, StageFailed, UnusableInput
-from gatewright.domain.evaluation import METRIC_VERSION, EvaluationReport
 from gatewright.domain.gate import GateName, GateResult, Judgement, Verdict
 from gatewright.effects.files import digest_file
 from gatewright.engine.handover import Handover
