@@ -18,7 +18,8 @@ from gatewright.config.shorthand import HARMLESS
 from gatewright.domain.documents import canonical_json
 from gatewright.domain.duration import Duration
 from gatewright.domain.errors import Problem
-from gatewright.domain.gate import GATE_NAMES
+from gatewright.domain.gate import CORE_GATES, GATE_NAMES
+from gatewright.domain.metrics import METRICS
 from gatewright.domain.project import PLACEHOLDERS
 from gatewright.domain.rollout import RolloutPolicy
 
@@ -46,6 +47,8 @@ def contradictions(value: dict[str, Any], document: Document, root: File) -> Ite
         _data(values),
         _slices(values),
         _gates(values),
+        _overall(values),
+        _waivers(values),
         _steps(values),
         _rollout(values),
     )
@@ -197,13 +200,35 @@ def _gates(values: _Values) -> Iterator[Finding]:
     gates = values.at(("gates",))
     if not isinstance(gates, dict) or not gates:
         return
-    left_out = {name for name in GATE_NAMES if name in gates and gates[name] is None}
-    if len(left_out) == len(GATE_NAMES):
+    left_out = {name for name in CORE_GATES if name in gates and gates[name] is None}
+    if len(left_out) == len(CORE_GATES) and all(gates.get(name) is None for name in GATE_NAMES):
         yield ("gates",), "leaves every gate out: write gates: none"
     needs: dict[str, Path] = {"slices": ("evaluation", "slices"), "fairness": ("fairness", "attributes")}
     for gate, path in needs.items():
         if gate not in left_out and values.at(path) in (None, []):
             yield ("gates", gate), f"has nothing to judge: name {dotted(path)}, or write {gate}: none"
+
+
+def _overall(values: _Values) -> Iterator[Finding]:
+    """A floor is for what should be high, a ceiling for an error."""
+    name = values.at(("evaluation", "metric"))
+    metric = METRICS.get(name) if isinstance(name, str) else None
+    if metric is None:
+        return
+    wrong, right = ("max", "min") if metric.higher_is_better else ("min", "max")
+    if values.at(("gates", "overall", wrong)) is not None:
+        better = "higher" if metric.higher_is_better else "lower"
+        yield ("gates", "overall", wrong), f"does not fit {name}, of which {better} is better: write {right}"
+
+
+def _waivers(values: _Values) -> Iterator[Finding]:
+    path: Path = ("gates", "waivers")
+    for index, entry in enumerate(values.entries(path)):
+        gate = entry.get("gate") if isinstance(entry, dict) else None
+        if isinstance(gate, str) and gate in GATE_NAMES:
+            left_out = gate in CORE_GATES and gate in values.at(("gates",)) and values.at(("gates", gate)) is None
+            if left_out or (gate not in CORE_GATES and values.at(("gates", gate)) is None):
+                yield (*path, index, "gate"), f"{shown(gate)} is not checked here: there is nothing to waive"
 
 
 def _steps(values: _Values) -> Iterator[Finding]:

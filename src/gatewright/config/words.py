@@ -6,7 +6,7 @@ import re
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -69,6 +69,7 @@ def described(annotation: Any) -> str:
         bool: "true or false",
         Duration: "a duration such as 500ms, 15s, 30m, 4h or 1d",
     }
+    names[date] = "a day such as 2026-12-31"
     names[datetime] = "a time such as 2026-01-31T12:00:00Z"
     return names.get(plain, "a value of the right kind")
 

@@ -55,7 +55,7 @@ class FairnessGate:
     """Each gap between groups stays within `max` and does not worsen: by more than `max_worsening` in point mode;
     statistically by that much and significantly, and a worsening of `worsening_margin` must be excluded."""
 
-    metrics: Annotated[tuple[FairnessMetric, ...], MinLen(1)] = ("demographic_parity_difference",)
+    metric: FairnessMetric | Annotated[tuple[FairnessMetric, ...], MinLen(1)] = "demographic_parity_difference"
     max: Share = 0.2
     max_worsening: Share = 0.01
     worsening_margin: Share = 0.05
@@ -64,6 +64,11 @@ class FairnessGate:
     alpha: Level = 0.025
     on_inconclusive: Inconclusive = "block"
     on_inconclusive_change: Inconclusive = "warn"
+
+    @property
+    def metrics(self) -> tuple[FairnessMetric, ...]:
+        """Every gap that is judged."""
+        return (self.metric,) if isinstance(self.metric, str) else self.metric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
