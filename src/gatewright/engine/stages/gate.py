@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gatewright.domain.accuracy_counts import METRIC_VERSION, EvaluationReport
 from gatewright.domain.documents import plain
 from gatewright.domain.errors import DigestChanged, Inconclusive, StageFailed, UnusableInput
+from gatewright.domain.evaluation import EvaluationReport
 from gatewright.domain.gate import GateName, GateResult, Judgement, Verdict
 from gatewright.effects.files import digest_file
 from gatewright.engine.handover import Handover
 from gatewright.ports import Progress
+from gatewright.rules.cells import METRIC_VERSION
 from gatewright.rules.evalset import age
-from gatewright.rules.evaluation import measures, notes
 from gatewright.rules.judgement import judge
+from gatewright.rules.measures import measures, notes
 from gatewright.rules.report import report_from
 from gatewright.store.runs import VERDICT, Handoff, RunFolder
 from gatewright.workspace import Workspace
