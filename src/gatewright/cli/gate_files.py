@@ -24,7 +24,7 @@ def gate_report_files(
     Returns 0 (pass), 1 (a gate fails) or 3 (a gate could not tell); raises UnusableInput or ReportError for 2.
     """
     from gatewright.config.reports import read_baseline, read_report
-    from gatewright.rules.judgement import judge
+    from gatewright.rules.point import judge_measures as judge
 
     gates = gates or GatesSection(mode="point")
     skipped = gate_names(skip)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gatewright.domain.gate import Comparison, GateName, GateResult, Judgement, Verdict
-from gatewright.rules.gates.words import change, counted, listed, probability, shown
+from gatewright.rules.gates.words import change, counted, listed, probability, shown, spoken
 
 _MOST = 5
 _QUESTIONS: dict[GateName, str] = {
@@ -18,11 +18,11 @@ _QUESTIONS: dict[GateName, str] = {
     "calibration": "Are the predicted probabilities as often right as they say?",
 }
 _RULES: dict[GateName, str] = {
-    "overall": "Passes when the one-sided upper confidence bound of the drop (Tango's interval of paired proportions, or "
-    "the paired z interval of a mean) is below the margin; fails when the drop itself, or its lower bound, is above it.",
-    "slices": "One-sided mid-p McNemar test on the rows of each slice, Holm's correction over all of them. Fails when a "
-    "slice drops by min_effect or more with a corrected p below alpha; passes when none does and a drop of max_drop would "
-    "have been found in each.",
+    "overall": "Passes when the one-sided upper confidence bound of the drop (Tango's interval of paired proportions, "
+    "or the paired z interval of a mean) is below the margin; fails when the drop itself, or its lower bound, is above.",
+    "slices": "One-sided mid-p McNemar test on the rows of each slice, Holm's correction over all of them. Fails when "
+    "a slice drops by min_effect or more with a corrected p below alpha; passes when none does and a drop of max_drop "
+    "would have been found in each.",
     "fairness": "Fails when a gap is above its cap, or when it grew by max_worsening or more with a corrected p below "
     "alpha (paired bootstrap by group, Holm over attributes and metrics); passes when a growth of worsening_margin is "
     "excluded.",
@@ -90,7 +90,8 @@ def _changes(result: GateResult) -> Iterator[str]:
 def _until(found: Comparison) -> str:
     if found.kind == "level":
         side = "at most" if found.candidate is not None and found.candidate > (found.limit or 0.0) else "at least"
-        return f"{found.slice}: {found.metric} would have to be {side} {shown(found.limit)}; it is {shown(found.candidate)}"
+        name = f"{found.slice}: {spoken(found.metric)}"
+        return f"{name} would have to be {side} {shown(found.limit)}; it is {shown(found.candidate)}"
     harm = found.harm.value if found.harm else 0.0
     told = f"{found.slice}: worse by {change(found.metric, harm)}"
     if found.p_adjusted is not None and found.alpha is not None:

@@ -8,12 +8,13 @@ a binomial draw for each pair of mirrored outcomes.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from gatewright.domain.evaluation import EvaluationReport, SliceEvidence
+from gatewright.domain.evaluation import EvaluationReport, Outcome, SliceEvidence
 from gatewright.domain.gate import FairnessGate, GateName, OverallGate, SliceGate
 from gatewright.domain.project import GatesSection
 from gatewright.rules.gates.fairness import counts_of
@@ -38,6 +39,7 @@ def false_alarms(gates: GatesSection, report: EvaluationReport, *, seed: int = 0
     if "accuracy" in report.overall.scores:
         return {}
     rng = np.random.default_rng(seed)
+    report = _with_mirrors(report)
     outcomes = Outcomes.of(report)
     found: dict[GateName, float] = {}
     if gates.overall is not None:
@@ -50,7 +52,8 @@ def false_alarms(gates: GatesSection, report: EvaluationReport, *, seed: int = 0
 
 
 def _discordant(outcomes: Outcomes, cells: Counts) -> Counts:
-    return np.asarray(cells @ (outcomes.right("candidate") != outcomes.right("baseline")))
+    differs = outcomes.correct("candidate") != outcomes.correct("baseline")
+    return np.asarray(cells @ differs.astype(np.int64))
 
 
 def _overall(gate: OverallGate, outcomes: Outcomes, report: EvaluationReport, rng: np.random.Generator) -> Flags:
@@ -73,8 +76,7 @@ def _slices(gate: SliceGate, outcomes: Outcomes, report: EvaluationReport, rng: 
     worse = rng.binomial(discordant, 0.5, size=(DRAWS, len(eligible)))
     p = mcnemar_midp(worse, discordant - worse)
     enough = (2 * worse - discordant) / rows >= gate.min_effect
-    adjusted = np.array([holm(row) for row in p])
-    return np.asarray(((adjusted < gate.alpha) & enough).any(axis=1))
+    return np.asarray(((holm(p) < gate.alpha) & enough).any(axis=1))
 
 
 def _fairness(gate: FairnessGate, outcomes: Outcomes, report: EvaluationReport, rng: np.random.Generator) -> Flags:
@@ -95,9 +97,33 @@ def _fairness(gate: FairnessGate, outcomes: Outcomes, report: EvaluationReport, 
 
 
 def _swapped(outcomes: Outcomes, counts: Counts, rng: np.random.Generator) -> Counts:
-    """`counts` (..., U) with the models' answers swapped on a random half of the rows, (DRAWS, ..., U')."""
-    mirror = outcomes.mirror()
+    """`counts` (..., U) with the models' answers swapped on a random half of the rows, (DRAWS, ..., U).
+
+    `outcomes` must hold the mirror image of each of its outcomes.
+    """
+    places = {(one.label, one.candidate, one.baseline): place for place, one in enumerate(outcomes.outcomes)}
+    mirror = [places[one.label, one.baseline or 0, one.candidate] for one in outcomes.outcomes]
     moved = rng.binomial(counts, 0.5, size=(DRAWS, *counts.shape))
-    result = np.broadcast_to(counts, moved.shape) - moved
-    np.add.at(result, (..., mirror), moved)
-    return np.asarray(result)
+    return np.asarray(counts - moved + moved[..., mirror])
+
+
+def _with_mirrors(report: EvaluationReport) -> EvaluationReport:
+    """The report with a cell, perhaps empty, for the mirror image of every outcome."""
+    there = set(report.outcomes)
+    mirrors = (
+        Outcome(label=one.label, candidate=one.baseline, baseline=one.candidate)
+        for one in report.outcomes
+        if one.baseline is not None
+    )
+    added = tuple(dict.fromkeys(mirror for mirror in mirrors if mirror not in there))
+
+    def wider(found: SliceEvidence) -> SliceEvidence:
+        return replace(found, cells=(*found.cells, *(0,) * len(added)))
+
+    return replace(
+        report,
+        outcomes=(*report.outcomes, *added),
+        overall=wider(report.overall),
+        slices={name: wider(found) for name, found in report.slices.items()},
+        groups={key: {name: wider(found) for name, found in groups.items()} for key, groups in report.groups.items()},
+    )

@@ -86,9 +86,7 @@ def _by_evidence(
 ) -> Judgement:
     agenda = set_agenda(gates, GATE_NAMES, report.baseline_digest is not None, bootstrap_by=bootstrap_by, skip=skip)
     alarms = false_alarms(gates, report, seed=seed)
-    results = [
-        replace(_decide(getattr(gates, name), report, seed), a_a=alarms.get(name)) for name in agenda.gates
-    ]
+    results = [replace(_decide(getattr(gates, name), report, seed), a_a=alarms.get(name)) for name in agenda.gates]
     told = [result.a_a for result in results if result.a_a is not None]
     return Judgement(
         mode="statistical",

@@ -40,8 +40,10 @@ def waive(results: Sequence[GateResult], waivers: Sequence[Waiver]) -> Waived:
         changed, applied = _waive_gate(result, own) if result.verdict is not Verdict.PASS else (result, [])
         waived.append(changed)
         used += applied
-    warnings = [f"{waiver.gate}: waived for {_subject(waiver)} by {waiver.by} until {waiver.expires}: {waiver.reason}"
-                for waiver in used]
+    warnings = [
+        f"{waiver.gate}: waived for {_subject(waiver)} by {waiver.by} until {waiver.expires}: {waiver.reason}"
+        for waiver in used
+    ]
     judged = {result.gate for result in results}
     warnings += [
         f"{waiver.gate}: the waiver for {_subject(waiver)} by {waiver.by} was not needed: remove it"

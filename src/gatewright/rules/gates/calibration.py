@@ -61,6 +61,7 @@ def judge_calibration(gate: CalibrationGate, report: EvaluationReport, *, seed: 
 
 def _cap(gate: CalibrationGate, error: float, rows: int) -> Comparison:
     over = error > gate.max
+    side = "above" if over else "within"
     return Comparison(
         metric=METRIC,
         slice=ALL,
@@ -69,13 +70,11 @@ def _cap(gate: CalibrationGate, error: float, rows: int) -> Comparison:
         kind="level",
         candidate=error,
         limit=gate.max,
-        note=f"expected calibration error {shown(error)} is {'above' if over else 'within'} the cap of {shown(gate.max)}",
+        note=f"expected calibration error {shown(error)} is {side} the cap of {shown(gate.max)}",
     )
 
 
-def _change(
-    gate: CalibrationGate, bins: _Bins, candidate: float, baseline: float, rows: int, seed: int
-) -> Comparison:
+def _change(gate: CalibrationGate, bins: _Bins, candidate: float, baseline: float, rows: int, seed: int) -> Comparison:
     flat = bins.counts.reshape(-1)
     drawn = multinomial(flat, DRAWS, np.random.default_rng(seed)).reshape(DRAWS, *bins.counts.shape)
     resampled = bins.errors(drawn)

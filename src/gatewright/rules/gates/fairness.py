@@ -14,13 +14,19 @@ from gatewright.domain.gate import Comparison, Estimate, FairnessGate, GateResul
 from gatewright.domain.metrics import FairnessMetric
 from gatewright.rules.gates.overall import worst
 from gatewright.rules.gates.words import listed, probability, shown, spoken
-from gatewright.rules.metrics import Outcomes
+from gatewright.rules.metrics import Outcomes, Rate
 from gatewright.stats.bootstrap import multinomial, one_sided_p, percentile_bounds
 from gatewright.stats.multiplicity import holm
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 LEVEL = 0.90
+_RATES: Mapping[FairnessMetric, tuple[Rate, ...]] = {
+    "demographic_parity_difference": ("selection_rate",),
+    "demographic_parity_ratio": ("selection_rate",),
+    "equal_opportunity_difference": ("true_positive_rate",),
+    "equalized_odds_difference": ("true_positive_rate", "false_positive_rate"),
+}
 _LEAST_DRAWS, _MOST_DRAWS = 1000, 20_000
 
 
@@ -62,9 +68,7 @@ def judge_fairness(gate: FairnessGate, report: EvaluationReport, *, seed: int = 
     changes = _changes(gate, gaps)
     verdict = worst([found.verdict for found in (*caps, *changes)])
     why = "; ".join([_cap_told(gate, caps, gaps), *_changes_told(gate, changes, gaps), *_left_out_told(left_out)])
-    return _result(
-        gate, verdict, why, (*caps, *changes), left_out, warns=gate.on_inconclusive_change == "warn"
-    )
+    return _result(gate, verdict, why, (*caps, *changes), left_out, warns=gate.on_inconclusive_change == "warn")
 
 
 def measured_gaps(gate: FairnessGate, report: EvaluationReport, seed: int) -> Iterator[Gap]:
@@ -136,16 +140,18 @@ def _cap(gate: FairnessGate, gap: Gap) -> Comparison:
 
 
 def _changes(gate: FairnessGate, gaps: Sequence[Gap]) -> list[Comparison]:
-    compared = [gap for gap in gaps if gap.samples is not None and gap.samples.size]
+    compared = [(gap, gap.samples) for gap in gaps if gap.samples is not None and gap.samples.size]
     if not compared:
         return []
-    p = np.array([one_sided_p(gap.samples, gap.worsening) for gap in compared])
-    return [_change(gate, gap, float(one), float(both)) for gap, one, both in zip(compared, p, holm(p), strict=True)]
+    p = np.array([float(one_sided_p(samples, gap.worsening)) for gap, samples in compared])
+    return [
+        _change(gate, gap, samples, float(one), float(both))
+        for (gap, samples), one, both in zip(compared, p, holm(p), strict=True)
+    ]
 
 
-def _change(gate: FairnessGate, gap: Gap, p: float, adjusted: float) -> Comparison:
-    assert gap.samples is not None
-    low, high = (float(bound) for bound in percentile_bounds(gap.samples, level=LEVEL))
+def _change(gate: FairnessGate, gap: Gap, samples: Floats, p: float, adjusted: float) -> Comparison:
+    low, high = (float(bound) for bound in percentile_bounds(samples, level=LEVEL))
     found = Comparison(
         metric=gap.metric,
         slice=gap.attribute,
@@ -173,7 +179,8 @@ def _change(gate: FairnessGate, gap: Gap, p: float, adjusted: float) -> Comparis
 
 
 def _cap_told(gate: FairnessGate, caps: Sequence[Comparison], gaps: Sequence[Gap]) -> str:
-    widest, gap = max(zip(caps, gaps, strict=True), key=lambda pair: (pair[0].verdict is Verdict.FAIL, pair[1].candidate))
+    pairs = zip(caps, gaps, strict=True)
+    widest, gap = max(pairs, key=lambda pair: (pair[0].verdict is Verdict.FAIL, pair[1].candidate))
     side = "above" if gap.candidate > gate.max else "within"
     told = f"{spoken(gap.metric)} of {gap.attribute} {shown(gap.candidate)} ({gap.groups}) is {side} the cap of "
     told += shown(gate.max)
@@ -211,7 +218,8 @@ def _left_out_told(left_out: Sequence[str]) -> Iterator[str]:
 
 def _furthest(outcomes: Outcomes, metric: FairnessMetric, counts: Counts, names: Sequence[str], arm: Arm) -> str:
     """The two groups that are furthest apart: `1 and 2`."""
-    rates = outcomes.group_rates(metric, counts, arm)
+    candidates = (outcomes.rate(rate, counts, arm) for rate in _RATES[metric])
+    rates = max(candidates, key=lambda rate: float(np.nanmax(rate) - np.nanmin(rate)))
     return f"{names[int(np.nanargmax(rates))]} and {names[int(np.nanargmin(rates))]}"
 
 

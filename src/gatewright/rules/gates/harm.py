@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,18 +57,20 @@ class Harms:
         """The smallest harm that a test at `alpha` finds with probability `power`, (S,)."""
         if self.discordant is not None:
             return np.asarray(mde(self.discordant, self.rows, alpha=alpha, power=power))
-        return np.asarray(mean_mde(self.spread, self.rows, alpha=alpha, power=power))
+        known = np.isfinite(self.spread)
+        reach = mean_mde(np.where(known, self.spread, 0.0), self.rows, alpha=alpha, power=power)
+        return np.where(known, reach, np.nan)
 
     def rows_needed(self, index: int, margin: float, *, alpha: float, power: float = 0.8) -> int | None:
         """About how many rows decide on `margin` when the harm is what was seen; None when no number of rows would."""
         left = margin - max(float(self.value[index]), 0.0)
-        if not left > 0:
+        if not left > 0 or not np.isfinite(self.spread[index]):
             return None
         if self.discordant is not None:
-            needed = float(rows_needed(self.discordant[index], left, alpha=alpha, power=power))
+            needed = int(rows_needed(self.discordant[index], min(left, 0.999), alpha=alpha, power=power))
         else:
-            needed = float(mean_rows_needed(self.spread[index], left, alpha=alpha, power=power))
-        return ceil(needed) if needed <= MOST_ROWS else None
+            needed = int(mean_rows_needed(self.spread[index], left, alpha=alpha, power=power))
+        return needed if 0 < needed <= MOST_ROWS else None
 
     def estimate(self, index: int) -> Estimate | None:
         """The harm on one slice with its interval; None where it is not defined."""
@@ -129,19 +130,19 @@ def harms(
     if metric == "accuracy":
         return _of_right_rows(known, outcomes, counts, level)
     if metric == "recall" and report.task == "binary":
-        return _of_right_rows(known, outcomes, counts * outcomes.positives, level)
+        return _of_right_rows(known, outcomes, counts * (outcomes.labels == outcomes.positive), level)
     return _of_bootstrap(known, outcomes, counts, level, seed)
 
 
 def _of_right_rows(metric: Metric, outcomes: Outcomes, counts: Counts, level: float) -> Harms:
     rows = counts.sum(axis=-1)
-    worse = counts @ (outcomes.right("baseline") & ~outcomes.right("candidate"))
-    better = counts @ (outcomes.right("candidate") & ~outcomes.right("baseline"))
+    ours, theirs = outcomes.correct("candidate"), outcomes.correct("baseline")
+    worse = (counts @ (theirs * (1 - ours))).astype(np.int64)
+    better = (counts @ (ours * (1 - theirs))).astype(np.int64)
     low, high = tango(worse, better, rows, level=level)
     empty = rows == 0
     with np.errstate(invalid="ignore", divide="ignore"):
-        candidate = counts @ outcomes.right("candidate") / rows
-        baseline = counts @ outcomes.right("baseline") / rows
+        candidate, baseline = counts @ ours / rows, counts @ theirs / rows
         value = (worse - better) / rows
     discordant = floor_discordant(worse + better, np.maximum(rows, 1))
     return Harms(
@@ -182,10 +183,10 @@ def _of_bootstrap(metric: Metric, outcomes: Outcomes, counts: Counts, level: flo
     from gatewright.stats.bootstrap import multinomial
 
     rows = counts.sum(axis=-1)
-    candidate = outcomes.values(metric.name, counts, "candidate")
-    baseline = outcomes.values(metric.name, counts, "baseline")
+    candidate = outcomes.metric(metric.name, counts, "candidate")
+    baseline = outcomes.metric(metric.name, counts, "baseline")
     drawn = multinomial(counts, DRAWS, np.random.default_rng(seed))
-    resampled = outcomes.values(metric.name, drawn, "baseline") - outcomes.values(metric.name, drawn, "candidate")
+    resampled = outcomes.metric(metric.name, drawn, "baseline") - outcomes.metric(metric.name, drawn, "candidate")
     # Where no row differs every resample agrees, too: one row that does is what cannot be excluded.
     least = np.sqrt(floor_discordant(np.zeros_like(rows), np.maximum(rows, 1)) / np.maximum(rows, 1))
     error = np.maximum(_deviation(resampled), least)
@@ -214,10 +215,18 @@ def _normal(
         low=value - reach,
         high=value + reach,
         level=level,
-        p=np.asarray(paired_z(value, null_error)),
+        p=_p(value, null_error),
         spread=error * np.sqrt(rows),
         method=method,
     )
+
+
+def _p(value: Floats, error: Floats) -> Floats:
+    """One-sided p of a harm above 0; NaN where the metric is not defined."""
+    defined = np.isfinite(value) & np.isfinite(error)
+    p = np.full(value.shape, np.nan)
+    p[defined] = paired_z(value[defined], error[defined])
+    return p
 
 
 def _deviation(samples: Floats) -> Floats:

@@ -90,7 +90,7 @@ def candidate_value(report: EvaluationReport, evidence: SliceEvidence) -> tuple[
         return score.candidate, score.rows
     from gatewright.rules.metrics import Outcomes
 
-    return float(Outcomes.of(report).values(report.metric, [evidence.cells], "candidate")[0]), evidence.rows
+    return float(Outcomes.of(report).metric(report.metric, [evidence.cells], "candidate")[0]), evidence.rows
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:

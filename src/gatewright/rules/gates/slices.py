@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -118,7 +118,9 @@ def slices_why(comparisons: Sequence[Comparison], alpha: float, min_rows: int, m
     limit = change(tested[0].metric, max_drop)
     if failed:
         verb = "drops" if len(failed) == 1 else "drop"
-        start = f"{len(failed)} of {counted(len(tested), 'slice')} {verb} significantly; the worst is {_named(failed[0])}"
+        start = (
+            f"{len(failed)} of {counted(len(tested), 'slice')} {verb} significantly; the worst is {_named(failed[0])}"
+        )
     else:
         worst_one = max(tested, key=_value)
         start = f"none of {counted(len(tested), 'slice')} drops significantly; the worst is {_named(worst_one)}"
@@ -165,14 +167,12 @@ def _compare(
 
 
 def _rows_for(found: Harms, index: int, limits: Limits, reach: float) -> int | None:
-    """Rows at which the smallest drop that is found shrinks to `max_drop`: it falls with the square root of the rows."""
+    """Rows at which the smallest drop that is found shrinks to `max_drop`: it falls with the rows' square root."""
     needed = int(found.rows[index]) * max(reach / limits.max_drop, 1.0) ** 2 if limits.max_drop else np.inf
     return int(np.ceil(needed)) if needed <= 1e9 else None
 
 
 def _suspected(found: Comparison) -> Comparison:
-    from dataclasses import replace
-
     return replace(found, note="suspected: among the slices of which at most 10 % are expected to be false alarms")
 
 
