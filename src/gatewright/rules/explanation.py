@@ -19,7 +19,7 @@ _QUESTIONS: dict[GateName, str] = {
 }
 _RULES: dict[GateName, str] = {
     "overall": "Passes when the one-sided upper confidence bound of the drop (Tango's interval of paired proportions, "
-    "or the paired z interval of a mean) is below the margin; fails when the drop itself, or its lower bound, is above.",
+    "or the paired z interval of a mean) is below the margin; fails when the drop or its lower bound is above.",
     "slices": "One-sided mid-p McNemar test on the rows of each slice, Holm's correction over all of them. Fails when "
     "a slice drops by min_effect or more with a corrected p below alpha; passes when none does and a drop of max_drop "
     "would have been found in each.",

@@ -14,6 +14,8 @@ from gatewright.domain.errors import Place, Problem, ReportError
 from gatewright.domain.evaluation import Measures
 from gatewright.domain.gate import (
     CORE_GATES,
+    Comparison,
+    Estimate,
     FairnessGate,
     GateName,
     GateResult,
@@ -25,6 +27,7 @@ from gatewright.domain.gate import (
 )
 from gatewright.domain.project import GatesSection
 from gatewright.rules.agenda import set_agenda
+from gatewright.rules.gates.overall import worst
 
 _DIGITS = 4
 CANDIDATE, BASELINE = "the candidate's report", "the baseline"
@@ -119,9 +122,26 @@ def _slices(gate: SliceGate, candidate: Measures, baseline: Measures) -> GateRes
         "not_tested": _written(untested),
         "compared_with_overall": sorted(alone),
     }
-    if not tested:
-        return GateResult(gate="slices", verdict=Verdict.INCONCLUSIVE, why=why, evidence=evidence)
-    return _result("slices", bool(failed), why, evidence)
+    verdicts = ((failed, Verdict.FAIL), (untested, Verdict.INCONCLUSIVE))
+    comparisons = [_comparison(entry, verdict, limit) for entries, verdict in verdicts for entry in entries]
+    comparisons += [_comparison(entry, Verdict.PASS, limit) for entry in tested if entry not in failed]
+    verdict = worst([found.verdict for found in comparisons if not tested or found.verdict is not Verdict.INCONCLUSIVE])
+    return GateResult(gate="slices", verdict=verdict, why=why, evidence=evidence, comparisons=tuple(comparisons))
+
+
+def _comparison(entry: dict[str, Any], verdict: Verdict, limit: Fraction) -> Comparison:
+    """One slice as every report shows it: the interval of a measured number is the number itself."""
+    drop, rows = float(entry["drop"]), entry["rows"] or 0
+    return Comparison(
+        metric="accuracy",
+        slice=entry["slice"],
+        rows=rows,
+        verdict=verdict,
+        candidate=entry["candidate"],
+        baseline=entry["baseline"],
+        harm=Estimate(value=drop, low=drop, high=drop, level=0.0, n=rows, method="point"),
+        limit=float(limit),
+    )
 
 
 def _slices_why(

@@ -219,7 +219,8 @@ def _left_out_told(left_out: Sequence[str]) -> Iterator[str]:
 def _furthest(outcomes: Outcomes, metric: FairnessMetric, counts: Counts, names: Sequence[str], arm: Arm) -> str:
     """The two groups that are furthest apart: `1 and 2`."""
     candidates = (outcomes.rate(rate, counts, arm) for rate in _RATES[metric])
-    rates = max(candidates, key=lambda rate: float(np.nanmax(rate) - np.nanmin(rate)))
+    defined = [rates for rates in candidates if np.isfinite(rates).any()]
+    rates = max(defined, key=lambda found: float(np.nanmax(found) - np.nanmin(found)))
     return f"{names[int(np.nanargmax(rates))]} and {names[int(np.nanargmin(rates))]}"
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from gatewright.domain.gate import Comparison
+from gatewright.domain.gate import Comparison, GateResult, Verdict
 from gatewright.domain.metrics import METRICS
 
 _DIGITS = 4
@@ -59,3 +59,13 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 slice`, `25 slices`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def further(result: GateResult) -> Iterator[str]:
+    """The failing comparisons after the worst one, which the gate's sentence names."""
+    failed = [found for found in result.comparisons if found.verdict is Verdict.FAIL and found.kind == "change"]
+    for found in failed[1:]:
+        if found.harm is None or found.candidate is None or found.baseline is None:
+            continue
+        numbers = f"{found.candidate:.4f}, baseline {found.baseline:.4f}"
+        yield f"{found.slice}: worse by {change(found.metric, found.harm.value)} ({numbers})"
