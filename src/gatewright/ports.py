@@ -120,6 +120,9 @@ class Registry(Protocol):
     def find(self, model: str, digest: str) -> ModelVersion | None:
         """The version of `model` with this artifact digest."""
 
+    def numbered(self, model: str, number: int) -> ModelVersion | None:
+        """The version of `model` with this number."""
+
     def serving(self, model: str) -> ModelVersion | None:
         """The baseline: the version that production serves; None before the first deployment."""
 

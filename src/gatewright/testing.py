@@ -164,6 +164,10 @@ class FakeRegistry:
         """The version of `model` with this digest."""
         return next((found for found in self.versions if (found.model, found.artifact.digest) == (model, digest)), None)
 
+    def numbered(self, model: str, number: int) -> ModelVersion | None:
+        """The version of `model` with this number."""
+        return next((found for found in self.versions if (found.model, found.number) == (model, number)), None)
+
     def serving(self, model: str) -> ModelVersion | None:
         """The baseline."""
         return self.production.get(model)

@@ -145,9 +145,10 @@ def summary(handoff: Handoff) -> str:
         case "train":
             return f"model {handoff.outputs['artifact'][7:19]} in {body['seconds']:.1f} s"
         case "evaluate":
-            baseline = body["baseline"]
-            beside = f", baseline {baseline['overall_accuracy']:.4f}" if baseline else ", no baseline"
-            return f"accuracy {body['overall_accuracy']:.4f}{beside} on {body['counts']['overall']['rows']:,} rows"
+            baseline, metric = body["baseline"], body["metric"]
+            key = "overall_accuracy" if metric == "accuracy" else metric
+            beside = f", baseline {baseline[key]:.4f}" if baseline else ", no baseline"
+            return f"{metric} {body[key]:.4f}{beside} on {body['evidence']['overall']['rows']:,} rows"
         case "gate":
             return ", ".join(f"{result['gate']} {result['verdict']}" for result in body["results"]) or "no gate"
         case "register":

@@ -1,110 +1,140 @@
-"""Reads the counts of an evaluation-report.json back, taking nothing on trust."""
+"""Reads evaluation-report.json back, taking nothing on trust."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any
 
-from gatewright.domain.accuracy_counts import METRIC_VERSION, EvaluationReport, GroupCounts, Latency, SliceCounts
 from gatewright.domain.errors import Place, Problem, ReportError
+from gatewright.domain.evaluation import EvaluationReport, Outcome, SliceEvidence
+from gatewright.rules.cells import METRIC_VERSION
+from gatewright.rules.report_checks import faults
+from gatewright.rules.report_form import EvidenceForm, GoldenForm, ReportForm, SliceForm
 
 FILE = "evaluation-report.json"
-_Counts = TypeVar("_Counts", SliceCounts, GroupCounts)
+_MOST_TOLD = 10
 
 
 def report_from(body: Mapping[str, Any]) -> EvaluationReport:
-    """The report whose `summary` is `body`; ReportError names the field that is missing or not what it should be."""
-    counts = _object(body, "counts", "counts")
-    has_baseline = body.get("baseline_digest") is not None
-    version = _text(body, "metric_version")
-    if version != METRIC_VERSION:
-        raise _problem("metric_version", f"is {version!r}, this release reads {METRIC_VERSION!r}")
-    groups = _object(counts, "parity", "counts.parity")
-    late = counts.get("baseline_latency") is not None
+    """The report whose `summary` is `body`; ReportError names each field that is missing or not what it should be."""
+    version = body.get("metric_version")
+    if isinstance(version, str) and version != METRIC_VERSION:
+        raise _unreadable([("metric_version", f"is {version!r}, this release reads {METRIC_VERSION!r}")])
+    known = {field.name for field in fields(ReportForm)}
+    form = _read({name: value for name, value in body.items() if name in known})
+    report = _report(form)
+    if found := list(faults(report, form)):
+        raise _unreadable(found)
+    return report
+
+
+def _read(body: dict[str, Any]) -> ReportForm:
+    from pydantic import ValidationError
+
+    if strange := next(_not_finite(body, ""), None):
+        raise _unreadable([(strange, "is not finite, and no number that can be compared")])
+    try:
+        form: ReportForm = _adapter().validate_json(json.dumps(body), strict=True, extra="forbid")
+    except ValidationError as failed:
+        raise _unreadable([_told(error) for error in failed.errors(include_url=False)]) from failed
+    return form
+
+
+@cache
+def _adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(ReportForm)
+
+
+def _told(error: Any) -> tuple[str, str]:
+    """Which field, and what is wrong with it."""
+    field = ".".join(str(part) for part in error["loc"] if part != "[key]")
+    match error["type"]:
+        case "missing":
+            return field, "is missing"
+        case "unexpected_keyword_argument":
+            return field, "is not known"
+        case _:
+            found = json.dumps(error["input"])
+            return field, f"is {found if len(found) < 60 else found[:57] + '…'}: {error['msg']}"
+
+
+def _not_finite(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield path
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, item in items:
+        yield from _not_finite(item, f"{path}.{key}" if path else str(key))
+
+
+def _report(form: ReportForm) -> EvaluationReport:
+    evidence = form.evidence
     return EvaluationReport(
-        model=_text(body, "model"),
-        candidate_digest=_text(body, "candidate_digest"),
-        baseline_digest=_text(body, "baseline_digest") if has_baseline else None,
-        evaluation_digest=_text(body, "evaluation_digest"),
-        metric_version=version,
-        overall=_read(SliceCounts, counts, "overall", "counts", has_baseline),
-        slices=_each(SliceCounts, counts, "slices", "counts", has_baseline),
-        parity={name: _each(GroupCounts, groups, name, "counts.parity", has_baseline) for name in groups},
-        candidate_latency=_latency(counts, "candidate_latency"),
-        baseline_latency=_latency(counts, "baseline_latency") if late else None,
-        notes=_notes(body),
+        model=form.model,
+        task=form.task,
+        metric=form.metric,
+        metrics=form.metrics,
+        metric_version=form.metric_version,
+        candidate_digest=form.candidate_digest,
+        baseline_digest=form.baseline_digest,
+        evaluation_digest=form.evaluation_digest,
+        **_counted(evidence),
+        groups={attribute: _slices(groups, evidence.outcomes) for attribute, groups in evidence.groups.items()},
+        positive=evidence.positive,
+        calibration=evidence.calibration,
+        candidate_latency=evidence.candidate_latency,
+        baseline_latency=evidence.baseline_latency,
+        latency_ratio=evidence.latency_ratio,
+        golden=_golden(form, evidence.golden) if evidence.golden else None,
+        weak_slices=evidence.weak_slices,
+        notes=form.notes,
     )
 
 
-def _each(
-    kind: Callable[..., _Counts], values: Mapping[str, Any], name: str, path: str, has_baseline: bool
-) -> dict[str, _Counts]:
-    path = f"{path}.{name}"
-    entries = _object(values, name, path)
-    return {entry: _read(kind, entries, entry, path, has_baseline) for entry in entries}
-
-
-def _read(kind: Callable[..., _Counts], values: Mapping[str, Any], name: str, path: str, has_baseline: bool) -> _Counts:
-    path = f"{path}.{name}"
-    counts = _object(values, name, path)
-    if unknown := sorted(set(counts) - {"rows", "candidate", "baseline"}):
-        raise _problem(f"{path}.{unknown[0]}", "is not known; allowed: rows, candidate, baseline")
-    if not has_baseline and counts.get("baseline") is not None:
-        raise _problem(f"{path}.baseline", "is there although the report names no baseline")
-    rows = _count(counts, "rows", path, at_least=1)
-    return kind(
-        rows=rows,
-        candidate=_count(counts, "candidate", path, at_most=rows),
-        baseline=_count(counts, "baseline", path, at_most=rows) if has_baseline else None,
+def _golden(form: ReportForm, golden: GoldenForm) -> EvaluationReport:
+    return EvaluationReport(
+        model=form.model,
+        task=form.task,
+        metric=form.metric,
+        metrics=form.metrics,
+        metric_version=form.metric_version,
+        candidate_digest=form.candidate_digest,
+        baseline_digest=golden.baseline_digest,
+        evaluation_digest=form.evaluation_digest,
+        **_counted(golden),
+        groups={},
+        positive=form.evidence.positive,
     )
 
 
-def _count(values: Mapping[str, Any], name: str, path: str, *, at_least: int = 0, at_most: int | None = None) -> int:
-    value = values.get(name)
-    fits = isinstance(value, int) and not isinstance(value, bool) and value >= at_least
-    if not fits or (at_most is not None and value is not None and value > at_most):
-        allowed = f"a whole number from {at_least}" + (f" to {at_most}" if at_most is not None else "")
-        raise _problem(f"{path}.{name}", f"is {value!r}, not {allowed}")
-    return int(value or 0)
+def _counted(form: EvidenceForm | GoldenForm) -> dict[str, Any]:
+    return {
+        "outcomes": form.outcomes,
+        "overall": _slice(form.overall, form.outcomes),
+        "slices": _slices(form.slices, form.outcomes),
+    }
 
 
-def _latency(counts: Mapping[str, Any], name: str) -> Latency:
-    path = f"counts.{name}"
-    values = _object(counts, name, path)
-    numbers = {}
-    for quantile in ("p50_ms", "p99_ms"):
-        value = values.get(quantile)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise _problem(f"{path}.{quantile}", f"is {value!r}, not milliseconds greater than zero")
-        numbers[quantile] = float(value)
-    return Latency(**numbers, samples=_count(values, "samples", path, at_least=1))
+def _slices(forms: Mapping[str, SliceForm], outcomes: tuple[Outcome, ...]) -> dict[str, SliceEvidence]:
+    return {name: _slice(form, outcomes) for name, form in forms.items()}
 
 
-def _object(values: Mapping[str, Any], name: str, path: str) -> Mapping[str, Any]:
-    value = values.get(name)
-    if not isinstance(value, Mapping):
-        raise _problem(path, "is missing" if value is None else f"is {value!r}, not an object")
-    return value
+def _slice(form: SliceForm, outcomes: tuple[Outcome, ...]) -> SliceEvidence:
+    cells = form.cells
+    if form.nonzero:
+        cells = tuple(form.nonzero.get(str(place), 0) for place in range(len(outcomes)))
+    scores = {str(name): estimate for name, estimate in form.scores.items()}
+    return SliceEvidence(rows=form.rows, cells=cells, scores=scores)
 
 
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value:
-        raise _problem(name, "is missing" if value is None else f"is {value!r}, not text")
-    return value
-
-
-def _notes(body: Mapping[str, Any]) -> tuple[str, ...]:
-    value = body.get("notes", [])
-    if not isinstance(value, list) or not all(isinstance(note, str) for note in value):
-        raise _problem("notes", f"is {value!r}, not a list of texts")
-    return tuple(value)
-
-
-def _problem(field: str, what: str) -> ReportError:
+def _unreadable(found: list[tuple[str, str]]) -> ReportError:
     return ReportError(
         f"{FILE} cannot be read",
-        (Problem(where=Place(file=FILE), field=field, what=what),),
+        tuple(Problem(where=Place(file=FILE), field=field, what=what) for field, what in found[:_MOST_TOLD]),
         fix="run the stage again: gatewright evaluate --run RUN",
     )

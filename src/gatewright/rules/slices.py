@@ -1,57 +1,90 @@
-"""Which rows belong to which slice, what a slice is called, and how many of its rows carry a flag."""
+"""Which rows belong to which slice, and what a slice is called."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.project import SliceSpec
+from gatewright.rules.factors import Factor, by_condition, by_interval, by_value, columns_of
 
 if TYPE_CHECKING:
     import polars as pl
 
-MOST_SLICES = 1000
 _AMBIGUOUS = ("&", "=", "[", "<", ">", '"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Key:
-    """What rows of a slice share: an expression over the rows, and the name of each of its values."""
+class Key:
+    """One thing that the rows of a slice share: a value of `column`, an interval of it, or that `where` holds."""
 
-    column: str
-    value: pl.Expr
-    named: Callable[[Any], str]
+    column: str = ""
+    bins: tuple[float, ...] = ()
+    where: str = ""
+
+    def factor(self, rows: pl.DataFrame) -> Factor:
+        """The code of each row."""
+        if self.where:
+            return by_condition(rows, self.where)
+        return by_interval(rows[self.column], self.bins) if self.bins else by_value(rows[self.column])
+
+    def named(self, value: Any) -> str:
+        """What the slice with this value is called."""
+        if self.bins and value is not None:
+            return self._interval(value)
+        return f"{self.column}={shown(value)}"
+
+    def _interval(self, reached: int) -> str:
+        """Intervals [low, high), and what lies below the first and from the last edge on."""
+        edges = [shown(edge) for edge in self.bins]
+        if reached == 0:
+            return f"{self.column}<{edges[0]}"
+        if reached == len(edges):
+            return f"{self.column}>={edges[-1]}"
+        return f"{self.column}=[{edges[reached - 1]},{edges[reached]})"
 
 
-def count(rows: pl.DataFrame, flags: Sequence[str], spec: SliceSpec) -> Iterator[tuple[str, dict[str, int]]]:
-    """Per slice of `spec`, in the order of the values: its name and {"rows": …, flag: rows where it is true, …}.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """All slices of one declaration: rows that agree on every key. `only`: the one slice of a condition."""
 
-    `rows`: the columns of `spec` and the boolean columns `flags`. UnusableInput for bins that do not fit the column,
-    and for more than 1,000 slices.
-    """
-    import polars as pl
+    keys: tuple[Key, ...]
+    only: str = ""
 
-    keys = _keys(rows, spec)
-    sums = [pl.len().alias("rows"), *(pl.col(flag).sum() for flag in flags)]
-    names = [f"key:{key.column}" for key in keys]
-    table = rows.group_by([key.value.alias(name) for key, name in zip(keys, names, strict=True)]).agg(sums)
-    if table.height > MOST_SLICES:
-        raise UnusableInput(
-            f"{' & '.join(spec.columns)} makes {table.height:,} slices; at most {MOST_SLICES:,} are measured",
-            fix="slice by a column with fewer values, or give it bins",
-        )
-    for row in table.sort(names, nulls_last=True).iter_rows(named=True):
-        name = " & ".join(key.named(row.pop(column)) for key, column in zip(keys, names, strict=True))
-        yield name, row
+    @property
+    def title(self) -> str:
+        """What was declared, for messages."""
+        return self.only or " & ".join(key.column for key in self.keys)
+
+    def named(self, values: Sequence[Any]) -> str:
+        """The name of the slice whose keys have these values."""
+        return self.only or " & ".join(key.named(value) for key, value in zip(self.keys, values, strict=True))
+
+    def wanted(self, values: Sequence[Any]) -> bool:
+        """Whether this is a slice at all: rows for which a condition does not hold are none."""
+        return not self.only or values[0] is True
 
 
-def total(rows: pl.DataFrame, flags: Sequence[str]) -> dict[str, int]:
-    """{"rows": …, flag: rows where it is true, …} of all rows."""
-    return {"rows": rows.height, **{flag: int(rows[flag].sum()) for flag in flags}}
+def partition(spec: SliceSpec) -> Partition:
+    """`spec` as keys; `bins` cut the last of its columns. UnusableInput for bins that do not ascend."""
+    if spec.where is not None:
+        columns_of(spec.where)
+        return Partition(keys=(Key(where=spec.where),), only=spec.name or spec.where)
+    *plain, last = spec.columns
+    bins = spec.bins or ()
+    if any(low >= high for low, high in pairwise(bins)):
+        raise UnusableInput(f"the bins of {last} do not ascend: {list(bins)}", fix="sort them")
+    return Partition(keys=(*(Key(column=column) for column in plain), Key(column=last, bins=tuple(bins))))
+
+
+def columns(specs: Iterable[SliceSpec]) -> list[str]:
+    """Every column that the slices need, each once, in the order in which they name them."""
+    named = (columns_of(spec.where) if spec.where is not None else spec.columns for spec in specs)
+    return list(dict.fromkeys(name for names in named for name in names))
 
 
 def shown(value: Any) -> str:
@@ -67,44 +100,3 @@ def shown(value: Any) -> str:
             return json.dumps(value, ensure_ascii=False)
         case _:
             return str(value)
-
-
-def _keys(rows: pl.DataFrame, spec: SliceSpec) -> list[_Key]:
-    if spec.bins is None:
-        return [_plain(rows, column) for column in spec.columns]
-    column = spec.columns[0]
-    if len(spec.columns) != 1 or not rows[column].dtype.is_numeric():
-        raise UnusableInput(
-            f"bins need one numeric column, not {' & '.join(spec.columns)} ({rows[column].dtype})",
-            fix="see evaluation.slices",
-        )
-    if any(low >= high for low, high in pairwise(spec.bins)):
-        raise UnusableInput(f"the bins of {column} do not ascend: {list(spec.bins)}", fix="sort them")
-    return [_binned(rows, column, spec.bins)]
-
-
-def _plain(rows: pl.DataFrame, column: str) -> _Key:
-    return _Key(column=column, value=_without_nan(rows, column), named=lambda value: f"{column}={shown(value)}")
-
-
-def _binned(rows: pl.DataFrame, column: str, bins: Sequence[float]) -> _Key:
-    """Intervals [low, high), and what lies below the first and from the last edge on."""
-    import polars as pl
-
-    edges = [shown(edge) for edge in bins]
-    names = [f"{column}<{edges[0]}"]
-    names += [f"{column}=[{low},{high})" for low, high in pairwise(edges)]
-    names += [f"{column}>={edges[-1]}"]
-    value = _without_nan(rows, column)
-    passed = pl.sum_horizontal([value.ge(edge).cast(pl.Int32) for edge in bins], ignore_nulls=False)
-    return _Key(
-        column=column,
-        value=passed,
-        named=lambda index: f"{column}=null" if index is None else names[index],
-    )
-
-
-def _without_nan(rows: pl.DataFrame, column: str) -> pl.Expr:
-    import polars as pl
-
-    return pl.col(column).fill_nan(None) if rows[column].dtype.is_float() else pl.col(column)

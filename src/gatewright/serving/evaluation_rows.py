@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gatewright.domain.errors import UnusableInput
-
-OWN_COLUMNS = ("id", "label", "candidate", "baseline")
+from gatewright.rules.prediction_rows import RESERVED
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> pl.DataFrame:
@@ -31,16 +30,33 @@ def read_rows(path: Path, columns: Sequence[str]) -> pl.DataFrame:
     return rows
 
 
-def check_rows(rows: pl.DataFrame, *, id: str, label: str, classes: Sequence[int]) -> None:
-    """UnusableInput unless ids are unique, ids and labels present, and every label one of `classes`."""
-    for column in (id, label):
-        if nulls := rows[column].null_count():
-            raise UnusableInput(f"{nulls:,} rows have no {column}", fix="every evaluation row needs an id and a label")
+def check_kept(keep: Sequence[str], sources: Mapping[str, str]) -> None:
+    """UnusableInput when a column to keep has the name of one of ours; `sources` are what ours are made of."""
+    if clash := [name for name in keep if name in RESERVED and sources.get(name) != name]:
+        raise UnusableInput(
+            f"the column {clash[0]} cannot be kept: the output has its own", fix="rename it in the data"
+        )
+
+
+def check_ids(rows: pl.DataFrame, id: str) -> None:
+    """UnusableInput unless every row has an id of its own."""
+    _check_filled(rows, id)
     if doubled := rows.height - rows[id].n_unique():
         example = rows.filter(rows[id].is_duplicated())[id][0]
         raise UnusableInput(
             f"{doubled:,} values of {id} occur again, for example {example!r}", fix="remove doubled rows"
         )
+
+
+def check_labels(rows: pl.DataFrame, label: str, classes: Sequence[int] | None) -> None:
+    """UnusableInput unless every row has a label: one of `classes`, or any finite number without them."""
+    _check_filled(rows, label)
+    if classes is None:
+        numeric = rows[label].dtype.is_numeric()
+        if not numeric or not rows[label].cast(pl.Float64).is_finite().all():
+            found = "has numbers that are not finite" if numeric else f"is {rows[label].dtype}"
+            raise UnusableInput(f"{label} {found}; allowed: finite numbers", fix="is it the right label column?")
+        return
     if not rows[label].dtype.is_integer() and rows[label].dtype != pl.Boolean:
         raise UnusableInput(f"{label} is {rows[label].dtype}; allowed: integers", fix="encode labels as the classes")
     strange = rows.select(pl.col(label).cast(pl.Int64)).filter(~pl.col(label).is_in(list(classes)))
@@ -62,6 +78,11 @@ def to_matrix(rows: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
             )
     # Row-major, so that one row is one piece of memory, as in a request.
     return np.ascontiguousarray(rows.select(pl.col(list(names)).cast(pl.Float64)).to_numpy())
+
+
+def _check_filled(rows: pl.DataFrame, column: str) -> None:
+    if nulls := rows[column].null_count():
+        raise UnusableInput(f"{nulls:,} rows have no {column}", fix="every evaluation row needs an id and a label")
 
 
 def _read(file: Path, columns: Sequence[str]) -> pl.DataFrame:

@@ -12,31 +12,45 @@ from gatewright.domain.errors import Place, UnusableInput
 from gatewright.effects.files import read_bytes
 
 MIN_SAMPLES = 299  # the 99th percentile has a 95 % upper bound within the sample only from here on
+ROLES = ("candidate", "baseline", "golden")
 _LIMIT = 1 << 20
-_KEYS = ("candidate", "baseline", "data", "id", "label", "keep", "latency_samples", "seed", "output")
-_TEXTS = ("data", "id", "label", "output")
+_TEXTS = ("data", "id", "label", "output", "evaluation_digest", "cache")
+_KEYS = (*ROLES, *_TEXTS, "keep", "task", "positive", "latency_samples", "seed")
+_TASKS = ("binary", "multiclass", "regression", "score")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelToScore:
-    """An artifact's folder, and the digest that its bytes must have."""
+    """An artifact's folder, and the digest that its bytes must have.
+
+    `answers`: a file with its predictions, which a command of the team's own has left; the model is not loaded then.
+    """
 
     folder: Path
     digest: str
+    answers: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoringJob:
-    """Which models to score on which rows. `keep`: further columns of the data that the output carries along."""
+    """Which models to score on which rows.
 
-    candidate: ModelToScore
-    baseline: ModelToScore | None
+    `models` by role, the candidate first. `keep`: further columns of the data that the output carries along. `task` is
+    the candidate's own when it is None. `positive` is the class whose probability counts. Predictions are kept in the
+    folder `cache` by `evaluation_digest`, that of the rows.
+    """
+
+    models: Mapping[str, ModelToScore]
     data: Path
     id: str
     label: str
     keep: tuple[str, ...]
+    task: str | None
+    positive: int
     latency_samples: int
     seed: int
+    evaluation_digest: str
+    cache: Path
     output: Path
 
 
@@ -53,18 +67,24 @@ def read_job(path: Path) -> ScoringJob:
             _refuse(path, key, repr(words[key]), "a text")
     if not isinstance(words["keep"], list) or not all(isinstance(name, str) for name in words["keep"]):
         _refuse(path, "keep", repr(words["keep"]), "a list of column names")
-    for key, least in (("latency_samples", MIN_SAMPLES), ("seed", 0)):
-        if type(words[key]) is not int or words[key] < least:
-            _refuse(path, key, repr(words[key]), f"an integer from {least}")
+    if words["task"] not in (None, *_TASKS):
+        _refuse(path, "task", repr(words["task"]), ", ".join(_TASKS))
+    for key, least in (("latency_samples", MIN_SAMPLES), ("seed", 0), ("positive", None)):
+        if type(words[key]) is not int or (least is not None and words[key] < least):
+            _refuse(path, key, repr(words[key]), "an integer" if least is None else f"an integer from {least}")
+    wanted = [role for role in ROLES if role == "candidate" or words[role] is not None]
     return ScoringJob(
-        candidate=_model(path, "candidate", words),
-        baseline=None if words["baseline"] is None else _model(path, "baseline", words),
+        models={role: _model(path, role, words) for role in wanted},
         data=Path(words["data"]),
         id=words["id"],
         label=words["label"],
         keep=tuple(dict.fromkeys(words["keep"])),
+        task=words["task"],
+        positive=words["positive"],
         latency_samples=words["latency_samples"],
         seed=words["seed"],
+        evaluation_digest=words["evaluation_digest"],
+        cache=Path(words["cache"]),
         output=Path(words["output"]),
     )
 
@@ -73,11 +93,13 @@ def _model(path: Path, key: str, words: Mapping[str, Any]) -> ModelToScore:
     entry = words[key]
     if (
         not isinstance(entry, dict)
-        or entry.keys() != {"folder", "digest"}
-        or not all(isinstance(text, str) for text in entry.values())
+        or entry.keys() != {"folder", "digest", "answers"}
+        or not all(isinstance(entry[name], str) for name in ("folder", "digest"))
+        or not isinstance(entry["answers"], str | None)
     ):
-        _refuse(path, key, repr(entry), '{"folder": …, "digest": …}')
-    return ModelToScore(folder=Path(entry["folder"]), digest=entry["digest"])
+        _refuse(path, key, repr(entry), '{"folder": …, "digest": …, "answers": … or null}')
+    answers = None if entry["answers"] is None else Path(entry["answers"])
+    return ModelToScore(folder=Path(entry["folder"]), digest=entry["digest"], answers=answers)
 
 
 def _refuse(path: Path, field: str, found: str, allowed: str) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gatewright.domain.accuracy_counts import Latency
+from gatewright.domain.evaluation import Latency, LatencyRatio
+from gatewright.stats.bootstrap import block_length, block_quantile_upper, block_ratio_upper
+from gatewright.stats.intervals import quantile_upper_rank
 
 WARM_UP = 50
+_DRAWS = 1000
+_CURVE = (*(step / 20 for step in range(1, 20)), 0.975, 0.99, 0.995, 0.999)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +27,11 @@ class Contender:
     matrix: NDArray[np.float64]
 
 
-def measure_interleaved(contenders: Sequence[Contender], *, samples: int, seed: int) -> list[Latency]:
+def measure_interleaved(contenders: Sequence[Contender], *, samples: int, seed: int) -> list[NDArray[np.float64]]:
     """Time `samples` calls of each contender on the same rows, drawn by `seed`, in the order A B B A A B B A …
 
-    The mirrored order cancels a steady drift of the machine; warm-up calls are dropped.
-    Quantiles are order statistics: the ceil(q n)-th smallest.
+    Milliseconds (samples,) of each, in the order of time. The mirrored order cancels a steady drift of the machine;
+    warm-up calls are dropped.
     """
     rows = np.random.default_rng(seed).integers(len(contenders[0].matrix), size=samples)
     for contender in contenders:
@@ -45,13 +48,36 @@ def measure_interleaved(contenders: Sequence[Contender], *, samples: int, seed: 
             contender.predict(contender.matrix[row : row + 1])
             times[which][turn] = time.perf_counter_ns() - started
     gc.unfreeze()
-    return [_summary(measured / 1e6) for measured in times]
+    return [measured / 1e6 for measured in times]
 
 
-def _summary(milliseconds: NDArray[np.float64]) -> Latency:
+def summarise(milliseconds: NDArray[np.float64], *, seed: int) -> Latency:
+    """Quantiles of calls in the order of time: order statistics, the ceil(q n)-th smallest.
+
+    The bound of p99 is the larger of two, for samples on one host are dependent: the order statistic that bounds
+    independent ones, and the circular block bootstrap's.
+    """
     ordered = np.sort(milliseconds)
+    count = len(ordered)
 
     def quantile(share: float) -> float:
-        return round(float(ordered[math.ceil(share * len(ordered)) - 1]), 6)
+        return round(float(ordered[max(1, int(np.ceil(round(share * count, 9)))) - 1]), 6)
 
-    return Latency(p50_ms=quantile(0.50), p99_ms=quantile(0.99), samples=len(ordered))
+    rng = np.random.default_rng(seed)
+    _, block = block_quantile_upper(milliseconds, 0.99, block=block_length(count), draws=_DRAWS, rng=rng)
+    rank = quantile_upper_rank(count, 0.99) or count
+    return Latency(
+        p50_ms=quantile(0.50),
+        p99_ms=quantile(0.99),
+        p99_upper_ms=round(max(block, float(ordered[rank - 1])), 6),
+        samples=count,
+        curve=tuple((share, quantile(share)) for share in _CURVE),
+    )
+
+
+def compare(candidate: NDArray[np.float64], baseline: NDArray[np.float64], *, seed: int) -> LatencyRatio:
+    """p99 of the candidate over the baseline's, and its 95 % upper bound by the block bootstrap of both together."""
+    rng = np.random.default_rng(seed)
+    block = block_length(len(candidate))
+    value, upper = block_ratio_upper(candidate, baseline, 0.99, block=block, draws=_DRAWS, rng=rng)
+    return LatencyRatio(value=round(value, 6), upper=round(max(value, upper), 6))

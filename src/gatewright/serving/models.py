@@ -107,6 +107,24 @@ class LoadedModel:
             raise PredictionFailed(f"the model answered {sorted(strange)[0]!r}; allowed: {list(classes)}")
         return output.astype(np.int64, copy=False)
 
+    def probabilities(self, matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """(n, classes) in the order of the signature's classes; None from a model that knows none.
+
+        PredictionFailed for an answer that is no probability.
+        """
+        classes = self.signature.classes
+        known = getattr(self.estimator, "classes_", None)
+        if classes is None or known is None or not callable(getattr(self.estimator, "predict_proba", None)):
+            return None
+        try:
+            output = np.asarray(self.estimator.predict_proba(matrix), dtype=np.float64)
+            order = [list(known).index(name) for name in classes]
+        except MODEL_ERRORS as error:
+            raise PredictionFailed(f"predict_proba raised {type(error).__name__}: {_first_line(error)}") from error
+        if output.shape != (len(matrix), len(classes)) or not ((output >= 0.0) & (output <= 1.0)).all():
+            raise PredictionFailed(f"predict_proba answered shape {output.shape}, or numbers outside of 0 to 1")
+        return output[:, order]
+
     def warm_up(self, times: int) -> None:
         """Predict the signature's example, so that the first real request is no slower than the rest."""
         example = np.array([self.signature.example])

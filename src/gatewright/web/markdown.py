@@ -67,7 +67,7 @@ def _slices(report: Handoff | None) -> Iterator[str]:
     if report is None or not report.body["baseline"]:
         return
     baseline = report.body["baseline"]["slices"]
-    counts = report.body["counts"]["slices"]
+    counts = report.body["evidence"]["slices"]
     changes = sorted((accuracy - baseline[name], name) for name, accuracy in report.body["slices"].items())
     yield "## Slices, worst change first"
     yield ""
@@ -85,7 +85,7 @@ def _slices(report: Handoff | None) -> Iterator[str]:
     rows.append(
         (
             "**all rows**",
-            f"{report.body['counts']['overall']['rows']:,}",
+            f"{report.body['evidence']['overall']['rows']:,}",
             f"{report.body['baseline']['overall_accuracy']:.4f}",
             f"{report.body['overall_accuracy']:.4f}",
             f"{overall:+.4f}",

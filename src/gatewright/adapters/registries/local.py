@@ -60,6 +60,10 @@ class LocalRegistry:
         """The version of `model` with this artifact digest."""
         return self._one("SELECT * FROM versions WHERE model = ? AND digest = ?", model, digest)
 
+    def numbered(self, model: str, number: int) -> ModelVersion | None:
+        """The version of `model` with this number."""
+        return self._one("SELECT * FROM versions WHERE model = ? AND number = ?", model, number)
+
     def serving(self, model: str) -> ModelVersion | None:
         """The version that production serves; None before the first deployment."""
         return self._one("SELECT versions.* FROM versions JOIN serving USING (model, number) WHERE model = ?", model)
@@ -85,7 +89,7 @@ class LocalRegistry:
             raise DigestChanged(f"the model in {target}", recorded=artifact.digest, found=stored.digest)
         return stored
 
-    def _one(self, sql: str, *parameters: str) -> ModelVersion | None:
+    def _one(self, sql: str, *parameters: str | int) -> ModelVersion | None:
         row = self._context.database.row(sql, parameters)
         return _version(row) if row else None
 

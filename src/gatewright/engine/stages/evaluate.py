@@ -4,39 +4,48 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gatewright.domain.accuracy_counts import Latency
 from gatewright.domain.documents import canonical_json, pretty_json, read_json
 from gatewright.domain.errors import StageFailed, UnusableInput, WorldFailed
+from gatewright.domain.evaluation import EvaluationReport
 from gatewright.domain.lineage import Artifact, Candidate, DataVersion, ModelVersion
 from gatewright.effects.files import digest_file, measure_artifact, read_bytes, write_atomic
 from gatewright.engine.handover import Handover
+from gatewright.engine.stages.own_command import predict
 from gatewright.ports import Job, Progress
 from gatewright.store.codec import decode
 from gatewright.store.runs import REPORT, Handoff, RunFolder
-from gatewright.workspace import Workspace
+from gatewright.workspace import STATE, Workspace
 
 _TIMEOUT_S = 3600.0
 _LIMIT = 1 << 20
 
 
 def evaluate(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
-    """Write evaluation-report.json: counts per slice and group, parity difference, latency measured interleaved."""
+    """Write evaluation-report.json: counts per slice and group, paired scores, latency measured interleaved."""
     handover = Handover(workspace, run, "evaluate", REPORT)
     lock = handover.need("lock")
     candidate = decode(Candidate, canonical_json(handover.need("candidate").body["candidate"]))
-    artifact = handover.artifact(candidate.artifact)
+    models = {"candidate": handover.artifact(candidate.artifact)}
     version, data = handover.data("evaluation", lock.body["evaluation"], "evaluation")
-    baseline = _baseline(handover, lock.body["baseline"])
+    if (baseline := _baseline(handover, lock.body["baseline"])) is not None:
+        models["baseline"] = baseline
+    if (golden := _golden(handover)) is not None:
+        models["golden"] = golden
     job = run.path / "scoring.json"
     output = run.path / "predictions"
-    write_atomic(job, pretty_json(_job(workspace, artifact, baseline, data, output)))
+    answers = predict(workspace, run, progress, models, data) if workspace.project.evaluation.command else {}
+    write_atomic(job, pretty_json(_job(workspace, models, answers, version, data, output)))
     _score(workspace, run, job, progress)
-    body = _report(workspace, artifact, baseline, version, output)
+    body = _report(workspace, {role: model.digest for role, model in models.items()}, version, output)
     body["warnings"] = list(handover.need("validation").body["warnings"])
-    handover.outputs["predictions"] = "sha256:" + digest_file(output / "predictions.parquet")
+    for name in ("predictions", "latency"):
+        if (path := output / f"{name}.parquet").exists():
+            handover.outputs[name] = "sha256:" + digest_file(path)
     return handover.finish("passed", body)
 
 
@@ -44,32 +53,69 @@ def _baseline(handover: Handover, locked: dict[str, Any] | None) -> Artifact | N
     """The version that served when the run was opened, its bytes proven."""
     if locked is None:
         return None
-    version = decode(ModelVersion, canonical_json(locked))
+    return _proven(handover, "baseline", decode(ModelVersion, canonical_json(locked)))
+
+
+def _golden(handover: Handover) -> Artifact | None:
+    """The pinned second baseline of `gates.golden`, its bytes proven."""
+    project = handover.workspace.project
+    if project.gates is None or project.gates.golden is None:
+        return None
+    number = project.gates.golden.version
+    version = handover.workspace.registry.numbered(project.model, number)
+    if version is None:
+        raise UnusableInput(
+            f"gates.golden.version: {project.model} has no version {number}", fix="gatewright status shows the versions"
+        )
+    return _proven(handover, "golden", version)
+
+
+def _proven(handover: Handover, role: str, version: ModelVersion) -> Artifact:
     found = measure_artifact(handover.workspace.root / version.artifact.uri)
     if found.digest != version.artifact.digest:
         raise UnusableInput(
-            f"the baseline in {version.artifact.uri} is not the registered version {version.number}: "
+            f"the {role} in {version.artifact.uri} is not the registered version {version.number}: "
             f"{found.digest} instead of {version.artifact.digest}",
             fix="restore the registry's files",
         )
-    handover.inputs["baseline"] = found.digest
+    handover.inputs[role] = found.digest
     return found
 
 
 def _job(
-    workspace: Workspace, candidate: Artifact, baseline: Artifact | None, data: Path, output: Path
+    workspace: Workspace,
+    models: Mapping[str, Artifact],
+    answers: Mapping[str, Path],
+    version: DataVersion,
+    data: Path,
+    output: Path,
 ) -> dict[str, Any]:
-    evaluation = workspace.project.evaluation
-    columns = [column for spec in evaluation.slices for column in spec.columns]
+    from gatewright.rules.slices import columns
+
+    evaluation, fairness = workspace.project.evaluation, workspace.project.fairness
+    kept = [*columns(evaluation.slices), *fairness.attributes]
+    kept += [evaluation.cluster] if evaluation.cluster else []
+    entries = {
+        role: {
+            "folder": artifact.uri,
+            "digest": artifact.digest,
+            "answers": str(answers[role]) if role in answers else None,
+        }
+        for role, artifact in models.items()
+    }
     return {
-        "candidate": {"folder": candidate.uri, "digest": candidate.digest},
-        "baseline": {"folder": baseline.uri, "digest": baseline.digest} if baseline else None,
+        **dict.fromkeys(("candidate", "baseline", "golden")),
+        **entries,
         "data": str(data),
         "id": evaluation.id,
         "label": evaluation.label,
-        "keep": list(dict.fromkeys([*columns, *workspace.project.fairness.attributes])),
+        "keep": list(dict.fromkeys(kept)),
+        "task": evaluation.task,
+        "positive": fairness.positive,
         "latency_samples": evaluation.latency_samples,
         "seed": 0,
+        "evaluation_digest": version.digest,
+        "cache": str(workspace.root / STATE / "predictions" / workspace.project.model),
         "output": str(output),
     }
 
@@ -100,27 +146,44 @@ def _last_words(log: Path) -> str:
     return "it gave no reason"
 
 
-def _report(
-    workspace: Workspace, candidate: Artifact, baseline: Artifact | None, version: DataVersion, output: Path
-) -> dict[str, Any]:
-    import polars as pl
+def _report(workspace: Workspace, digests: Mapping[str, str], version: DataVersion, output: Path) -> dict[str, Any]:
+    from gatewright.rules.summary import summary
 
-    from gatewright.rules.evaluation import evaluate as count
-    from gatewright.rules.evaluation import summary
-
-    latency = read_json(read_bytes(output / "latency.json", _LIMIT))
-    report = count(
-        pl.read_parquet(output / "predictions.parquet"),
-        workspace.project.evaluation,
-        workspace.project.fairness,
-        model=workspace.project.model,
-        candidate_digest=candidate.digest,
-        baseline_digest=baseline.digest if baseline else None,
-        evaluation_digest=version.digest,
-        candidate_latency=Latency(**latency["candidate"]),
-        baseline_latency=Latency(**latency["baseline"]) if baseline else None,
-    )
+    report = _measured(workspace, digests, version, output)
     gates = workspace.project.gates
     if gates is not None and gates.fairness is not None:
         return summary(report, gates.fairness.min_rows)
     return summary(report)
+
+
+def _measured(workspace: Workspace, digests: Mapping[str, str], version: DataVersion, output: Path) -> EvaluationReport:
+    import polars as pl
+
+    from gatewright.domain.evaluation import Latency, LatencyRatio
+    from gatewright.rules.evaluation import evaluate as measure
+
+    project = workspace.project
+    facts = read_json(read_bytes(output / "models.json", _LIMIT))
+    found = read_json(read_bytes(output / "latency.json", _LIMIT))
+    ranked = project.gates is not None and project.gates.auc is not None
+    asked = (*project.evaluation.metrics, *(("auc",) if ranked else ()))
+    # A model without the class `positive` has no positive class: the last one is as good, unless somebody selects.
+    positive = project.fairness.positive if project.fairness.attributes else facts["positive"]
+
+    def latency(role: str) -> Latency | None:
+        return decode(Latency, canonical_json(found[role])) if found[role] else None
+
+    return measure(
+        pl.scan_parquet(output / "predictions.parquet", glob=False),
+        replace(project.evaluation, metrics=asked),
+        replace(project.fairness, positive=positive),
+        model=project.model,
+        task=facts["task"],
+        candidate_digest=digests["candidate"],
+        baseline_digest=digests.get("baseline"),
+        golden_digest=digests.get("golden"),
+        evaluation_digest=version.digest,
+        candidate_latency=latency("candidate"),
+        baseline_latency=latency("baseline"),
+        latency_ratio=decode(LatencyRatio, canonical_json(found["ratio"])) if found["ratio"] else None,
+    )
