@@ -1,4 +1,4 @@
-"""`gatewright config`: check gatewright.yaml, print its JSON Schema."""
+"""`gatewright config`: check gatewright.yaml, print JSON Schemas."""
 
 from __future__ import annotations
 
@@ -46,14 +46,24 @@ def check(root: Path, output: Output) -> None:
 
 
 @config.command()
-def schema() -> None:
-    """The JSON Schema of gatewright.yaml, for editors.
+@click.option(
+    "--of",
+    "what",
+    type=click.Choice(["configuration", "verdict"]),
+    default="configuration",
+    show_default=True,
+    help="gatewright.yaml, or the verdict.json that the gates of a run leave.",
+)
+def schema(what: str) -> None:
+    """The JSON Schema of gatewright.yaml, for editors; or that of verdict.json, for programs that read it.
 
     \b
     Examples:
       gatewright config schema > gatewright.schema.json
+      gatewright config schema --of verdict > verdict.schema.json
     """
     from gatewright.config.schema import json_schema
+    from gatewright.store.verdicts import verdict_schema
     from gatewright.workspace import Plugins
 
-    say_json(json_schema(Plugins()))
+    say_json(verdict_schema() if what == "verdict" else json_schema(Plugins()))

@@ -8,7 +8,7 @@ from typing import cast
 
 from gatewright.cli.output import say
 from gatewright.domain.errors import UnusableInput
-from gatewright.domain.gate import GATE_NAMES, GateName, GateResult, Judgement, Verdict
+from gatewright.domain.gate import GATE_NAMES, GateName, Judgement, Verdict
 from gatewright.domain.project import GatesSection
 
 EXIT_CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 3}
@@ -17,28 +17,45 @@ _INDENT = " " * 24
 
 
 def gate_report_files(
-    report: Path, baseline: Path, skip: tuple[str, ...], output: str, gates: GatesSection | None = None
+    report: Path,
+    baseline: Path,
+    skip: tuple[str, ...],
+    output: str,
+    gates: GatesSection | None = None,
+    *,
+    explain: bool = False,
 ) -> int:
-    """Judge `report` against `baseline` and print each gate; `output` is `text` or `json`, None the default gates.
+    """Judge `report` against `baseline` by arithmetic and print each gate; `output` is `text` or `json`, None the
+    default gates, and `explain` tells each in full.
 
     Returns 0 (pass), 1 (a gate fails) or 3 (a gate could not tell); raises UnusableInput or ReportError for 2.
     """
     from gatewright.config.reports import read_baseline, read_report
-    from gatewright.rules.judgement import judge
+    from gatewright.rules.explanation import explained
+    from gatewright.rules.point import judge_measures
 
-    gates = gates or GatesSection(mode="point")
+    gates = gates or GatesSection()
     skipped = gate_names(skip)
     needed = frozenset(name for name in GATE_NAMES if getattr(gates, name) is not None) - skipped
-    judgement = judge(gates, read_report(report, needed), read_baseline(baseline), bootstrap_by=None, skip=skipped)
-    say(as_json(judgement) if output == "json" else "\n".join(as_text(judgement)))
+    judgement = judge_measures(
+        gates, read_report(report, needed), read_baseline(baseline), bootstrap_by=None, skip=skipped
+    )
+    if output == "json":
+        say(as_json(judgement))
+    elif explain:
+        say("\n".join(explained(judgement)))
+    else:
+        say("\n".join(as_text(judgement)))
     return EXIT_CODES[judgement.verdict]
 
 
 def as_text(judgement: Judgement) -> Iterator[str]:
     """One line per gate with its numbers, failing gates first; further failing slices on lines of their own."""
+    from gatewright.rules.gates.words import further
+
     for result in sorted(judgement.results, key=lambda result: _ORDER.index(result.verdict)):
         yield f"{result.verdict.upper():<13} {result.gate:<9} {result.why}"
-        yield from _further_slices(result)
+        yield from (f"{_INDENT}{text}" for text in further(result))
     for name in judgement.skipped:
         yield f"{'SKIPPED':<13} {name:<9} left out by --skip {name}"
     for warning in judgement.warnings:
@@ -47,13 +64,6 @@ def as_text(judgement: Judgement) -> Iterator[str]:
     left_out = f", {len(judgement.skipped)} skipped" if judgement.skipped else ""
     end = "" if judgement.verdict is Verdict.PASS else ": the model goes no further"
     yield f"{passed} of {len(judgement.results)} gates passed{left_out}{end}"
-
-
-def _further_slices(result: GateResult) -> Iterator[str]:
-    """The failing slices after the worst, which the sentence names."""
-    for entry in result.evidence.get("failed", ())[1:]:
-        numbers = f"{entry['candidate']:.4f}, baseline {entry['baseline']:.4f}"
-        yield f"{_INDENT}{entry['slice']}: drops by {entry['drop']:.4f} ({numbers})"
 
 
 def as_json(judgement: Judgement) -> str:

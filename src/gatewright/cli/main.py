@@ -25,10 +25,10 @@ _COMMANDS = {
     "status": ("status:status", "What runs, what serves, what was recorded and what is observed."),
     "records": ("records:records", "The hash-chained deployment records."),
     "runs": ("runs:runs", "Runs: list them, show one, give one up."),
-    "report": ("report:report", "A run as a page of Markdown."),
+    "report": ("report:report", "A run as a report: text, Markdown, HTML, JSON or JUnit XML."),
     "data": ("data:data", "Versions of data sets."),
     "serve": ("serve:serve", "The local runtime: gateway and model servers."),
-    "config": ("config:config", "Check gatewright.yaml; print its JSON Schema."),
+    "config": ("config:config", "Check gatewright.yaml; print its JSON Schema, and that of verdict.json."),
 }
 
 

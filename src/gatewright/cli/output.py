@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -29,6 +29,14 @@ def say_json(value: Any) -> None:
 
 def table(rows: Sequence[Sequence[str]], *, head: Sequence[str] = (), indent: str = "", name: str = "") -> None:
     """Print aligned columns, `name` in the first indent; on a terminal the last column is cut at its edge."""
+    for line in table_lines(rows, head=head, indent=indent, name=name):
+        say(line)
+
+
+def table_lines(
+    rows: Sequence[Sequence[str]], *, head: Sequence[str] = (), indent: str = "", name: str = ""
+) -> Iterator[str]:
+    """The lines that `table` prints."""
     everything = [tuple(head), *map(tuple, rows)] if head else [tuple(row) for row in rows]
     if not everything:
         return
@@ -38,7 +46,7 @@ def table(rows: Sequence[Sequence[str]], *, head: Sequence[str] = (), indent: st
         last = fit(row[-1], used=len(indent) + sum(width + 2 for width in widths[:-1]))
         start = indent if number else name.ljust(len(indent))
         line = (start + "  ".join([*cells, last])).rstrip()
-        say(click.style(line, dim=True) if head and number == 0 else line)
+        yield click.style(line, dim=True) if head and number == 0 else line
 
 
 def fit(text: str, *, used: int) -> str:

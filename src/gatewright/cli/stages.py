@@ -152,6 +152,7 @@ register = _plain_stage(
     type=click.Path(path_type=Path),
     help="Baseline file, for a report file.  [default: baselines/production.json]",
 )
+@click.option("--explain", is_flag=True, help="Say of each gate why it decided so, and what would change it.")
 @skip_option
 @workspace_option
 @run_option
@@ -161,32 +162,39 @@ def gate(
     context: click.Context,
     report: Path | None,
     baseline: Path | None,
+    explain: bool,
     skip: tuple[str, ...],
     root: Path,
     run_id: str | None,
     output: Output,
 ) -> Any:
-    """Apply the four gates: overall quality, slices, fairness, latency.
+    """Apply the gates: overall quality, slices, fairness, latency, and those that you configured.
 
     With --run (or one open run and no REPORT) this is the stage. With a REPORT it reads a report file that your own
-    evaluation wrote (default eval.json), beside a baseline file. Exit 0 pass, 1 fail, 2 unusable input, 3 inconclusive.
+    evaluation wrote (default eval.json), beside a baseline file, and compares by arithmetic. Exit 0 pass, 1 fail,
+    2 unusable input, 3 inconclusive. --explain of a run that was judged already explains its verdict, and decides
+    nothing anew.
 
     \b
     Examples:
       gatewright gate --run RUN
+      gatewright gate --explain
       gatewright gate eval.json --baseline baselines/production.json
       gatewright gate eval.json --skip latency
     """
+    from gatewright.cli.explain import explain_run
     from gatewright.cli.gate_files import gate_names, gate_report_files
 
     asked_for_run = context.get_parameter_source("run_id") is ParameterSource.COMMANDLINE
     if asked_for_run and (report or baseline):
         raise BadCommand("--run judges the run's own report, REPORT and --baseline are files", fix="leave one out")
+    if report is None and baseline is None and explain and not (root / "eval.json").is_file():
+        context.exit(explain_run(root, run_id, output, gate_names(skip)))
     if report is None and baseline is None and (run_id is not None or _has_open_run(root)):
         one_stage("gate", root, run_id, output, skip=gate_names(skip))
         return
     report, baseline = report or root / "eval.json", baseline or root / "baselines" / "production.json"
-    context.exit(gate_report_files(report, baseline, skip, output, _configured_gates(root)))
+    context.exit(gate_report_files(report, baseline, skip, output, _configured_gates(root), explain=explain))
 
 
 def _has_open_run(root: Path) -> bool:

@@ -6,20 +6,20 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import date
 from enum import Enum
 from typing import Any, cast
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON types: dataclasses become objects, times ISO 8601, enums their values."""
+    """`value` as JSON types: dataclasses become objects, times and days ISO 8601, enums their values."""
     if is_dataclass(value) and not isinstance(value, type):
         if type(value).__name__ == "Duration":
             return str(value)
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # a datetime is one, too
         return value.isoformat()
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}

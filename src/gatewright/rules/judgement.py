@@ -1,292 +1,126 @@
-"""Measures of candidate and baseline + gates → GateResults, by arithmetic on the summary numbers (`mode: point`).
-
-Numbers are compared exactly as they are written: 0.90 against 0.92 with a margin of 0.02 passes, 0.8999 fails.
-"""
+"""An evaluation report + the configured gates → the judgement: every gate's verdict, reason and numbers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from fractions import Fraction
-from typing import Any
+from dataclasses import replace
+from datetime import date
 
-from gatewright.domain.errors import Place, Problem, ReportError, UnusableInput
-from gatewright.domain.evaluation import Measures
+from gatewright.domain.evaluation import EvaluationReport
 from gatewright.domain.gate import (
     CORE_GATES,
     GATE_NAMES,
+    AucGate,
+    CalibrationGate,
     FairnessGate,
     GateName,
     GateResult,
+    GoldenGate,
     Judgement,
     LatencyGate,
     OverallGate,
     SliceGate,
-    Verdict,
 )
 from gatewright.domain.project import GatesSection
-
-_DIGITS = 4
-CANDIDATE, BASELINE = "the candidate's report", "the baseline"
+from gatewright.rules.agenda import set_agenda
+from gatewright.rules.false_alarms import false_alarms
+from gatewright.rules.gates.calibration import judge_calibration
+from gatewright.rules.gates.fairness import judge_fairness
+from gatewright.rules.gates.golden import judge_golden
+from gatewright.rules.gates.latency import judge_latency
+from gatewright.rules.gates.overall import judge_overall
+from gatewright.rules.gates.slices import judge_auc, judge_slices
+from gatewright.rules.measures import measures
+from gatewright.rules.point import judge_measures
+from gatewright.rules.waivers import check_expiry, waive
 
 
 def judge(
     gates: GatesSection,
-    candidate: Measures,
-    baseline: Measures | None,
+    report: EvaluationReport,
     *,
-    bootstrap_by: str | None,
+    today: date,
+    bootstrap_by: str | None = None,
     skip: frozenset[GateName] = frozenset(),
+    seed: int = 0,
 ) -> Judgement:
-    """Decide each gate that is configured and not skipped.
+    """Decide each gate that is configured and not skipped, in the configured mode, and apply the waivers.
 
-    Without a baseline (first deployment) the absolute floors decide, and `bootstrap_by` says who allowed that.
-    ReportError for a number that is missing or no number, and for a slice that only the baseline has; UnusableInput
-    when no gate is left, or a first deployment lacks its floor or the person.
+    The same report, gates, day and `seed` (of the bootstraps) give the same judgement. UnusableInput for an expired
+    waiver, for a metric or a golden version that was not measured, when no gate is left, or when a first deployment
+    lacks its floor or the person who allows it.
     """
-    wanted = [name for name in GATE_NAMES if getattr(gates, name) is not None and name not in skip]
-    if not wanted:
-        raise UnusableInput("no gate is left to check", fix="skip fewer gates, or configure one")
-    warnings = [
-        f"{name}: not checked, gates.{name} is none"
-        for name in CORE_GATES
-        if getattr(gates, name) is None and name not in skip
+    check_expiry(gates.waivers, today)
+    judged = _by_points if gates.mode == "point" else _by_evidence
+    judgement = judged(gates, report, bootstrap_by, skip, seed)
+    waived = waive(judgement.results, gates.waivers)
+    return replace(
+        judgement, results=waived.results, waivers=waived.used, warnings=(*judgement.warnings, *waived.warnings)
+    )
+
+
+def _by_points(
+    gates: GatesSection,
+    report: EvaluationReport,
+    bootstrap_by: str | None,
+    skip: frozenset[GateName],
+    seed: int,
+) -> Judgement:
+    rows = gates.fairness.min_rows if gates.fairness else 1
+    candidate = measures(report, "candidate", rows)
+    baseline = measures(report, "baseline", rows) if report.baseline_digest else None
+    judgement = judge_measures(gates, candidate, baseline, bootstrap_by=bootstrap_by, skip=skip)
+    only_statistical = [
+        name for name in GATE_NAMES if name not in CORE_GATES and getattr(gates, name) is not None and name not in skip
     ]
-    if baseline is None:
-        wanted = _first_deployment(gates, wanted, bootstrap_by, warnings)
-    elif bootstrap_by is not None:
-        warnings.append(f"a baseline serves already: bootstrap by {bootstrap_by} was not needed")
-        bootstrap_by = None
-    results: list[GateResult] = []
-    for name in wanted:
-        match getattr(gates, name):
-            case OverallGate() as gate:
-                results.append(_overall(gate, candidate, baseline))
-            case SliceGate() as gate if baseline is not None:
-                results.append(_slices(gate, candidate, baseline))
-            case FairnessGate() as gate:
-                results.append(_fairness(gate, candidate, baseline))
-            case LatencyGate() as gate:
-                results.append(_latency(gate, candidate, baseline))
-    skipped = tuple(name for name in GATE_NAMES if name in skip)
-    return Judgement(results=tuple(results), skipped=skipped, warnings=tuple(warnings), bootstrap_by=bootstrap_by)
+    warnings = [f"{name}: not checked, it needs gates: {{mode: statistical}}" for name in only_statistical]
+    return replace(judgement, warnings=(*judgement.warnings, *warnings))
 
 
-def _first_deployment(
-    gates: GatesSection, wanted: list[GateName], bootstrap_by: str | None, warnings: list[str]
-) -> list[GateName]:
-    """The gates that have an absolute floor."""
-    if not bootstrap_by:
-        raise UnusableInput(
-            "there is no baseline: this would be the first deployment, and somebody has to allow it",
-            fix="say who: --bootstrap-by NAME",
-        )
-    if gates.overall is not None and "overall" in wanted and gates.overall.min is None:
-        raise UnusableInput(
-            "there is no baseline, and gates.overall has no absolute floor",
-            fix="set the accuracy that a first model must reach: gates: {overall: {min: 0.70}}",
-        )
-    left: list[GateName] = [name for name in wanted if name != "slices"]
-    if not left:
-        raise UnusableInput("there is no baseline, and no gate with an absolute floor is left", fix="skip fewer gates")
-    if "slices" in wanted:
-        warnings.append("slices: not compared, there is no baseline (first deployment)")
-    warnings.append(f"bootstrap: absolute floors alone decided, allowed by {bootstrap_by}")
-    return left
-
-
-def _overall(gate: OverallGate, candidate: Measures, baseline: Measures | None) -> GateResult:
-    accuracy = _share(candidate.overall_accuracy, CANDIDATE, "overall_accuracy")
-    evidence: dict[str, Any] = {"candidate": candidate.overall_accuracy, "min": gate.min}
-    reasons, failed = [], False
-    if baseline is not None:
-        before = _share(baseline.overall_accuracy, BASELINE, "overall_accuracy")
-        margin = _exact(gate.margin)
-        failed = before - accuracy > margin
-        relation = _relation(accuracy, before, margin)
-        reasons.append(f"accuracy {relation}; the margin is {_shown(margin)}")
-        evidence |= {
-            "baseline": baseline.overall_accuracy,
-            "difference": float(accuracy - before),
-            "margin": gate.margin,
-        }
-    if gate.min is not None:
-        floor = _exact(gate.min)
-        failed = failed or accuracy < floor
-        side = "below" if accuracy < floor else "at or above"
-        subject = "it" if reasons else f"accuracy {_shown(accuracy, floor)}"
-        reasons.append(f"{subject} is {side} the floor of {_shown(floor, accuracy)}")
-    return _result("overall", failed, "; ".join(reasons), evidence)
-
-
-def _slices(gate: SliceGate, candidate: Measures, baseline: Measures) -> GateResult:
-    if lost := sorted(set(baseline.slices) - set(candidate.slices)):
-        raise _unusable(CANDIDATE, f"slices.{lost[0]}", f"the baseline has {_listed(lost)}, the report lacks it")
-    if not candidate.slices:
-        raise _unusable(CANDIDATE, "slices", "there is none: the gate would check nothing")
-    limit = _exact(gate.max_drop)
-    overall = baseline.overall_accuracy
-    tested: list[dict[str, Any]] = []
-    untested: list[dict[str, Any]] = []
-    for name, value in candidate.slices.items():
-        known = name in baseline.slices
-        after = _share(value, CANDIDATE, f"slices.{name}")
-        before = _share(baseline.slices[name] if known else overall, BASELINE, f"slices.{name}")
-        rows = candidate.slice_rows.get(name)
-        entry = {"slice": name, "candidate": value, "baseline": float(before), "drop": before - after, "rows": rows}
-        entry["compared_with"] = "slice" if known else "overall"
-        (untested if rows is not None and rows < gate.min_rows else tested).append(entry)
-    for entries in (tested, untested):
-        entries.sort(key=lambda entry: (-entry["drop"], entry["slice"]))
-    failed = [entry for entry in tested if entry["drop"] > limit]
-    why = _slices_why(tested, untested, failed, limit, gate.min_rows)
-    alone = [str(entry["slice"]) for entry in tested if entry["compared_with"] == "overall"]
-    if alone:
-        why += f"; the baseline lacks {_listed(sorted(alone))}: compared with its overall accuracy"
-        why += f" {_shown(_exact(overall))}"
-    evidence = {
-        "max_drop": gate.max_drop,
-        "min_rows": gate.min_rows,
-        "tested": len(tested),
-        "failed": _written(failed),
-        "worst": _written(tested[:1]),
-        "not_tested": _written(untested),
-        "compared_with_overall": sorted(alone),
-    }
-    if not tested:
-        return GateResult(gate="slices", verdict=Verdict.INCONCLUSIVE, why=why, evidence=evidence)
-    return _result("slices", bool(failed), why, evidence)
-
-
-def _slices_why(
-    tested: Sequence[dict[str, Any]],
-    untested: Sequence[dict[str, Any]],
-    failed: Sequence[dict[str, Any]],
-    limit: Fraction,
-    min_rows: int,
-) -> str:
-    small = f"not tested, under {min_rows} rows: {_listed([entry['slice'] for entry in untested])}"
-    if not tested:
-        return f"no slice has {min_rows} rows; {small}"
-    worst = tested[0]
-    after = _exact(worst["candidate"])
-    numbers = f"{worst['slice']}: {_relation(after, after + worst['drop'], limit)}"
-    many = f"{len(tested)} slices" if len(tested) > 1 else "1 slice"
-    if failed:
-        verb = "drops" if len(failed) == 1 else "drop"
-        why = f"{len(failed)} of {many} {verb} by more than {_shown(limit)}; the worst is {numbers}"
-    else:
-        why = f"none of {many} drops by more than {_shown(limit)}; the worst is {numbers}"
-    return f"{why}; {small}" if untested else why
-
-
-def _fairness(gate: FairnessGate, candidate: Measures, baseline: Measures | None) -> GateResult:
-    cap, limit = _exact(gate.max), _exact(gate.max_worsening)
-    evidence: dict[str, Any] = {"max": gate.max, "max_worsening": gate.max_worsening}
-    if candidate.demographic_parity_diff is None and candidate.rows is not None:
-        why = (
-            f"the demographic parity difference is unknown: no fairness attribute has two groups of {gate.min_rows} "
-            "rows; declare fairness.attributes, or set gates: {fairness: none}"
-        )
-        return GateResult(gate="fairness", verdict=Verdict.INCONCLUSIVE, why=why, evidence=evidence)
-    gap = _gap(candidate, CANDIDATE)
-    evidence["candidate"] = float(gap)
-    failed = gap > cap
-    side = "above" if failed else "within"
-    why = f"demographic parity difference {_shown(gap, cap)} is {side} the cap of {_shown(cap, gap)}"
-    if baseline is None:
-        return _result("fairness", failed, why, evidence)
-    if baseline.demographic_parity_diff is None:
-        return _result("fairness", failed, f"{why}; the baseline has none, so only the cap was checked", evidence)
-    before = _gap(baseline, BASELINE)
-    worsening = gap - before
-    evidence |= {"baseline": float(before), "worsening": float(worsening)}
-    why += f"; it {_relation(gap, before, limit, subject=False)}; a worsening of {_shown(limit)} is allowed"
-    return _result("fairness", failed or worsening > limit, why, evidence)
-
-
-def _latency(gate: LatencyGate, candidate: Measures, baseline: Measures | None) -> GateResult:
-    p99 = _milliseconds(candidate.latency_p99_ms, CANDIDATE, "latency_p99_ms")
-    own = baseline is not None and baseline.latency_sla_p99_ms is not None
-    if own and baseline is not None:
-        sla = _milliseconds(baseline.latency_sla_p99_ms, BASELINE, "latency_sla_p99_ms")
-    else:
-        sla = _exact(gate.p99.seconds) * 1000
-    side = "above" if p99 > sla else "within"
-    source = "the baseline's SLA" if own else "the SLA"
-    evidence = {"candidate_ms": float(p99), "sla_ms": float(sla), "sla_from": "baseline" if own else "gate"}
-    why = f"p99 latency {_shown(p99, sla)} ms is {side} {source} of {_shown(sla, p99)} ms"
-    return _result("latency", p99 > sla, why, evidence)
-
-
-def _result(gate: GateName, failed: bool, why: str, evidence: dict[str, Any]) -> GateResult:
-    return GateResult(gate=gate, verdict=Verdict.FAIL if failed else Verdict.PASS, why=why, evidence=evidence)
-
-
-def _written(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**entry, "drop": float(entry["drop"])} for entry in entries]
-
-
-def _exact(value: float) -> Fraction:
-    """The number as it is written, not its nearest binary fraction."""
-    return Fraction(repr(value))
-
-
-def _share(value: float | None, where: str, field: str) -> Fraction:
-    return _number(value, where, field, lowest=0.0, highest=1.0, allowed="a number from 0 to 1")
-
-
-def _gap(measures: Measures, where: str) -> Fraction:
-    return abs(
-        _number(
-            measures.demographic_parity_diff,
-            where,
-            "demographic_parity_diff",
-            lowest=-1.0,
-            highest=1.0,
-            allowed="a number from -1 to 1",
-        )
+def _by_evidence(
+    gates: GatesSection,
+    report: EvaluationReport,
+    bootstrap_by: str | None,
+    skip: frozenset[GateName],
+    seed: int,
+) -> Judgement:
+    agenda = set_agenda(gates, GATE_NAMES, report.baseline_digest is not None, bootstrap_by=bootstrap_by, skip=skip)
+    alarms = false_alarms(gates, report, seed=seed)
+    results = [replace(_decide(getattr(gates, name), report, seed), a_a=alarms.get(name)) for name in agenda.gates]
+    told = [result.a_a for result in results if result.a_a is not None]
+    return Judgement(
+        mode="statistical",
+        results=tuple(results),
+        skipped=agenda.skipped,
+        warnings=(*agenda.warnings, *_untested(results)),
+        bootstrap_by=agenda.bootstrap_by,
+        a_a=min(math.fsum(told), 1.0) if told else None,
     )
 
 
-def _milliseconds(value: float | None, where: str, field: str) -> Fraction:
-    smallest = math.ulp(0.0)
-    return _number(value, where, field, lowest=smallest, highest=math.inf, allowed="milliseconds greater than zero")
+def _decide(gate: object, report: EvaluationReport, seed: int) -> GateResult:
+    match gate:
+        case OverallGate():
+            return judge_overall(gate, report, seed=seed)
+        case SliceGate():
+            return judge_slices(gate, report, seed=seed)
+        case FairnessGate():
+            return judge_fairness(gate, report, seed=seed)
+        case LatencyGate():
+            return judge_latency(gate, report)
+        case GoldenGate():
+            return judge_golden(gate, report, seed=seed)
+        case AucGate():
+            return judge_auc(gate, report)
+        case CalibrationGate():
+            return judge_calibration(gate, report, seed=seed)
+    raise TypeError(f"{type(gate).__name__} is no gate")
 
 
-def _number(value: float | None, where: str, field: str, *, lowest: float, highest: float, allowed: str) -> Fraction:
-    if value is None:
-        raise _unusable(where, field, f"is missing; needed: {allowed}")
-    if isinstance(value, bool) or not math.isfinite(value) or not lowest <= value <= highest:
-        raise _unusable(where, field, f"is {value}, not {allowed}")
-    return _exact(value)
-
-
-def _unusable(where: str, field: str, what: str) -> ReportError:
-    return ReportError(
-        "the gates cannot be decided",
-        (Problem(where=Place(file=where), field=field, what=what),),
-        fix="complete the report, or leave a gate out explicitly: --skip GATE",
-    )
-
-
-def _relation(value: Fraction, other: Fraction, limit: Fraction, *, subject: bool = True) -> str:
-    """`0.7712 is 0.0031 below the baseline's 0.7743`, with digits enough to see on which side of `limit` it lies."""
-    start = f"{_shown(value)} is" if subject else "is"
-    if value == other:
-        return f"{start} the baseline's" if subject else f"{start} equal to the baseline's {_shown(other)}"
-    side = "below" if value < other else "above"
-    return f"{start} {_shown(abs(value - other), limit)} {side} the baseline's {_shown(other)}"
-
-
-def _shown(value: Fraction, beside: Fraction | None = None) -> str:
-    """Four digits, or twelve where four would make `value` look like the number `beside` it is not."""
-    near = beside is not None and value != beside and round(value, _DIGITS) == round(beside, _DIGITS)
-    tiny = value != 0 and round(value, _DIGITS) == 0
-    text = f"{float(value):.{12 if near or tiny else _DIGITS}f}"
-    return text.rstrip("0").rstrip(".")
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+def _untested(results: list[GateResult]) -> list[str]:
+    """What goes on although it could not be told: a gate that only warns."""
+    return [
+        f"{result.gate}: not enough evidence, and let go on (on_inconclusive: warn): {result.why}"
+        for result in results
+        if result.warns and result.verdict.value == "inconclusive"
+    ]

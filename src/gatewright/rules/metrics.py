@@ -47,7 +47,7 @@ class Outcomes:
         cells = np.asarray(counts, dtype=np.float64)
         match name:
             case "accuracy":
-                values = _ratio(cells @ self._correct(arm), cells.sum(axis=-1))
+                values = _ratio(cells @ self.correct(arm), cells.sum(axis=-1))
             case "balanced_accuracy":
                 values = self._balanced(cells, arm)
             case "precision" | "recall" | "f1" if self.binary:
@@ -63,7 +63,7 @@ class Outcomes:
         import numpy as np
 
         cells = np.asarray(counts, dtype=np.float64)
-        label, answer = self._labels == self.positive, self._answers(arm) == self.positive
+        label, answer = self.labels == self.positive, self.answers(arm) == self.positive
         given = {"selection_rate": np.ones_like(label), "true_positive_rate": label, "false_positive_rate": ~label}
         among = given[name]
         return _ratio(cells @ (answer & among).astype(np.float64), cells @ among.astype(np.float64))
@@ -95,12 +95,14 @@ class Outcomes:
                 raise ValueError(f"{name} is no gap between groups")
 
     @cached_property
-    def _labels(self) -> NDArray[np.int64]:
+    def labels(self) -> NDArray[np.int64]:
+        """The true class of each outcome, (outcomes,)."""
         import numpy as np
 
         return np.array([outcome.label for outcome in self.outcomes], dtype=np.int64)
 
-    def _answers(self, arm: Arm) -> NDArray[np.int64]:
+    def answers(self, arm: Arm) -> NDArray[np.int64]:
+        """What `arm` answered in each outcome, (outcomes,); ValueError for a baseline that is not there."""
         import numpy as np
 
         answers = [outcome.candidate if arm == "candidate" else outcome.baseline for outcome in self.outcomes]
@@ -108,25 +110,26 @@ class Outcomes:
             raise ValueError("the report has no baseline")
         return np.array(answers, dtype=np.int64)
 
-    def _correct(self, arm: Arm) -> Floats:
+    def correct(self, arm: Arm) -> Floats:
+        """1 for each outcome in which `arm` is right, else 0, (outcomes,)."""
         import numpy as np
 
-        return np.asarray(self._labels == self._answers(arm), dtype=np.float64)
+        return np.asarray(self.labels == self.answers(arm), dtype=np.float64)
 
     def _positives(self, arm: Arm) -> tuple[Floats, Floats, Floats]:
         """Masks of the outcomes with a true positive, with a positive answer, and with a positive label."""
         import numpy as np
 
-        label, answer = self._labels == self.positive, self._answers(arm) == self.positive
+        label, answer = self.labels == self.positive, self.answers(arm) == self.positive
         return ((label & answer).astype(np.float64), answer.astype(np.float64), label.astype(np.float64))
 
     def _per_class(self, cells: Floats, arm: Arm) -> tuple[Floats, Floats, Floats]:
         """Rows right, answered and labelled with each class: three times (…, classes)."""
         import numpy as np
 
-        answers = self._answers(arm)
-        classes = np.unique(np.concatenate([self._labels, answers]))
-        label = (self._labels[:, None] == classes).astype(np.float64)
+        answers = self.answers(arm)
+        classes = np.unique(np.concatenate([self.labels, answers]))
+        label = (self.labels[:, None] == classes).astype(np.float64)
         answer = (answers[:, None] == classes).astype(np.float64)
         return cells @ (label * answer), cells @ answer, cells @ label
 

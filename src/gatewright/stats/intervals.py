@@ -30,7 +30,7 @@ def wilson(successes: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[
     root = np.sqrt(square * (square / 4.0 + k * (rows - k) / some))
     high = np.minimum((k + square / 2.0 + root) / (rows + square), 1.0)
     low = np.minimum(k * k / some / ((rows + square) * high), 1.0)
-    return np.where(rows > 0.0, low, 0.0), np.where(rows > 0.0, high, 1.0)
+    return np.where(rows > 0.0, low, 0.0), np.where(k < rows, high, 1.0)
 
 
 def clopper_pearson(successes: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:

@@ -59,14 +59,14 @@ def paired_t(difference: ArrayLike, standard_error: ArrayLike, degrees: ArrayLik
 
 
 def difference_se(
-    candidate_var: ArrayLike, baseline_var: ArrayLike, covariance: ArrayLike, *, baseline_weight: float = 1.0
+    candidate_var: ArrayLike, baseline_var: ArrayLike, covariance: ArrayLike, *, baseline_weight: ArrayLike = 1.0
 ) -> Floats:
     """Standard error of candidate - w baseline: sqrt(var_c + w² var_b - 2 w cov), 0 where rounding makes it negative.
 
     Variances and covariance are those of the two values themselves, not of a row. They broadcast. ValueError for
     negative variances, NaN and infinity.
     """
-    weight = float(finite("baseline_weight", baseline_weight))
+    weight = finite("baseline_weight", baseline_weight)
     c, b = at_least_zero("candidate_var", candidate_var), at_least_zero("baseline_var", baseline_var)
     square = c + weight * weight * b - 2.0 * weight * finite("covariance", covariance)
     return np.asarray(np.sqrt(np.maximum(square, 0.0)))

@@ -1,150 +1,216 @@
-"""A run as one page of Markdown: what was decided, why, and on which numbers. Pure."""
+"""A report as Markdown, for a pull request's comment or a CI step's summary: what was decided, why, on what. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
-from gatewright.domain.documents import short
-from gatewright.domain.rollout import DeploymentRecord
-from gatewright.store.runs import Handoff
+from gatewright.domain.gate import Comparison, GateResult, Judgement
+from gatewright.web import words
+from gatewright.web.subject import Subject
 
-_WORST = 8
-_MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❔"}
-_TITLES = {"promoted": "promoted", "rolled_back": "rolled back", "stopped": "stopped", "aborted": "given up"}
-
-
-def run_markdown(run: str, handoffs: Mapping[str, Handoff], records: Sequence[DeploymentRecord]) -> str:
-    """The report of one run, from whatever hand-offs it has so far; `records` are those that name it, oldest first."""
-    sections = [
-        "\n".join(_headline(run, handoffs, records)),
-        "\n".join(_stages(handoffs)),
-        "\n".join(_gates(handoffs.get("verdict"))),
-        "\n".join(_slices(handoffs.get("evaluation-report"))),
-        "\n".join(_lineage(handoffs)),
-        "\n".join(_events(records)),
-        "\n".join(_warnings(handoffs)),
-    ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+LIMIT = 60_000
+"""Characters of one report: a comment on GitHub holds 65,536."""
+_WORST, _DETAILS, _WARNINGS, _WHY, _NAME = 8, 150, 20, 1200, 120
+_MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❔", "waived": "☑️"}
+_HEAD = ("", "slice", "rows", "change", "adjusted p", "MDE", "remark")
+# A tag begins with one of these after its bracket; `AGEP<18` stays readable.
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_MENTION = re.compile(r"@(?=\w)")
 
 
-def _headline(run: str, handoffs: Mapping[str, Handoff], records: Sequence[DeploymentRecord]) -> Iterator[str]:
-    end = next((record for record in records if record.kind in _TITLES), None)
-    lock = handoffs["lock"].body
-    state = _TITLES[end.kind] if end else "open"
-    yield f"# {lock['model']}: {state}"
+def markdown(subject: Subject) -> str:
+    """The whole report, at most LIMIT characters; what is left out is said."""
+    sections = (_headline, _gates, _waivers, _slices, _warnings, _lineage, _stages, _events, _details)
+    lines: list[str] = []
+    for section in sections:
+        if told := list(section(subject)):
+            lines += ["", *told] if lines else told
+    return _bounded(lines) + "\n"
+
+
+def _bounded(lines: Sequence[str]) -> str:
+    """Whole lines up to the limit; a folded part that is cut is closed."""
+    rest = "\n\n… more was measured than fits here: `gatewright report --format html --file report.html` shows it all."
+    closing = "\n\n</details>"
+    room = LIMIT - len(rest) - len(closing) - 1
+    used, folded = 0, False
+    for index, line in enumerate(lines):
+        used += len(line) + 1
+        if used > room:
+            return "\n".join(lines[:index]) + (closing if folded else "") + rest
+        folded = (folded or line.startswith("<details>")) and line != "</details>"
+    return "\n".join(lines)
+
+
+def _headline(subject: Subject) -> Iterator[str]:
+    yield f"# {_text(subject.model)}: {subject.state}"
     yield ""
-    if end:
-        yield f"{_sentence(end.why)} _({end.at:%Y-%m-%d %H:%M:%S} UTC, by {end.actor})_"
+    if subject.told:
+        yield f"_{_text(subject.told)}_"
         yield ""
-    yield f"Run `{run}`, because " + "; ".join(lock["reasons"]) + "."
+    if subject.recorded is not None:
+        verdict = subject.recorded.verdict.value
+        yield f"{_MARKS[verdict]} **{verdict}**: {_text(subject.verdict_words, _WHY)}"
+        yield ""
+    because = ", because " + _text("; ".join(subject.reasons), _WHY) if subject.reasons else ""
+    if subject.run:
+        yield f"Run `{subject.run}`{because}."
 
 
-def _stages(handoffs: Mapping[str, Handoff]) -> Iterator[str]:
-    yield "## Stages"
-    yield ""
-    yield from _table(
-        ("stage", "status", "seconds"),
-        [
-            (handoff.stage, handoff.status, f"{(handoff.ended_at - handoff.started_at).total_seconds():.1f}")
-            for name, handoff in handoffs.items()
-            if name not in ("lock", "deployment-record")
-        ],
-    )
+def _stages(subject: Subject) -> Iterator[str]:
+    if subject.stages:
+        yield "## Stages"
+        yield ""
+        rows = [(name, status, f"{seconds:.1f}") for name, status, seconds in subject.stages]
+        yield from _table(("stage", "status", "seconds"), rows)
 
 
-def _gates(verdict: Handoff | None) -> Iterator[str]:
-    if verdict is None:
+def _gates(subject: Subject) -> Iterator[str]:
+    judgement = _judgement(subject)
+    if judgement is None:
         return
     yield "## Gates"
     yield ""
-    rows = [(_MARKS[result["verdict"]], result["gate"], result["why"]) for result in verdict.body["results"]]
-    rows += [("⏭️", name, "left out by request") for name in verdict.body.get("skipped", ())]
+    rows = [(_mark(result), result.gate, _why(result)) for result in judgement.results]
+    rows += [("⏭️", name, "left out by request") for name in judgement.skipped]
     yield from _table(("", "gate", "why"), rows)
+    if judgement.a_a is not None:
+        yield ""
+        yield f"A model no different from the baseline would be failed in {words.percent(judgement.a_a)} of such runs."
 
 
-def _slices(report: Handoff | None) -> Iterator[str]:
-    """The slices that changed most for the worse, with their rows."""
-    if report is None or not report.body["baseline"]:
+def _mark(result: GateResult) -> str:
+    return "⚠️" if words.is_open(result) else _MARKS[result.verdict.value]
+
+
+def _why(result: GateResult) -> str:
+    warned = " (this gate only warns)" if words.is_open(result) else ""
+    needed = f"; about {result.needed_n:,} rows would decide" if result.needed_n else ""
+    return _text(result.why, _WHY) + needed + warned
+
+
+def _waivers(subject: Subject) -> Iterator[str]:
+    judgement = _judgement(subject)
+    for index, waiver in enumerate(judgement.waivers if judgement else ()):
+        if index == 0:
+            yield "## Waivers"
+            yield ""
+        what = f"{waiver.gate} gate, {waiver.slice}" if waiver.slice else f"{waiver.gate} gate"
+        yield f"- **{_text(what)}**: {_text(waiver.reason)} ({_text(waiver.by)}, until {waiver.expires})"
+
+
+def _slices(subject: Subject) -> Iterator[str]:
+    """The worst changes of each gate; of a report without comparisons, the slices that changed most for the worse."""
+    compared = [(result, _changes(result)) for result in _results(subject)]
+    compared = [(result, changes) for result, changes in compared if changes]
+    for index, (result, changes) in enumerate(compared):
+        yield from [""] if index else ["## Changes, the worst first", ""]
+        yield f"**{result.gate}**, {words.change_words(each.metric for each in changes)}:"
+        yield ""
+        yield from _table(_HEAD, _rows(words.worst_first(changes, _WORST)))
+        if len(changes) > _WORST:
+            yield ""
+            yield f"… and {len(changes) - _WORST:,} more, below."
+    measured = subject.measured
+    if compared or measured is None or measured.overall is None:
         return
-    baseline = report.body["baseline"]["slices"]
-    counts = report.body["evidence"]["slices"]
-    changes = sorted((accuracy - baseline[name], name) for name, accuracy in report.body["slices"].items())
     yield "## Slices, worst change first"
     yield ""
-    rows = [
-        (
-            name,
-            f"{counts[name]['rows']:,}",
-            f"{baseline[name]:.4f}",
-            f"{report.body['slices'][name]:.4f}",
-            f"{change:+.4f}",
-        )
-        for change, name in changes[:_WORST]
+    shown = sorted(measured.slices, key=lambda each: (each.change, each.slice))[:_WORST]
+    rows = [(_text(each.slice), each) for each in shown] + [("**all rows**", measured.overall)]
+    cells = [
+        (name, f"{each.rows:,}", f"{each.baseline:.4f}", f"{each.candidate:.4f}", words.signed(each.change))
+        for name, each in rows
     ]
-    overall = report.body["overall_accuracy"] - report.body["baseline"]["overall_accuracy"]
-    rows.append(
-        (
-            "**all rows**",
-            f"{report.body['evidence']['overall']['rows']:,}",
-            f"{report.body['baseline']['overall_accuracy']:.4f}",
-            f"{report.body['overall_accuracy']:.4f}",
-            f"{overall:+.4f}",
+    yield from _table(("slice", "rows", "baseline", "candidate", "change"), cells)
+
+
+def _rows(changes: Iterable[Comparison]) -> Iterator[tuple[str, ...]]:
+    for each in changes:
+        p = each.p_adjusted if each.p_adjusted is not None else each.p
+        waived = f"waived by {each.waived_by}" if each.waived_by else ""
+        yield (
+            _MARKS[words.standing(each)],
+            _text(each.slice, _NAME),
+            words.whole(each.rows),
+            words.change(each),
+            words.p_value(p).replace("<", "&lt;"),
+            words.number(each.mde),
+            _text("; ".join(part for part in (each.note, waived) if part), 200),
         )
-    )
-    yield from _table(("slice", "rows", "baseline", "candidate", "change"), rows)
 
 
-def _lineage(handoffs: Mapping[str, Handoff]) -> Iterator[str]:
-    lock = handoffs["lock"].body
-    yield "## Made from"
-    yield ""
-    rows = [
-        ("training data", f"`{lock['train']['name']}` {lock['train']['version']}", f"{lock['train']['rows']:,} rows"),
-        (
-            "evaluation data",
-            f"`{lock['evaluation']['name']}` {lock['evaluation']['version']}",
-            f"{lock['evaluation']['rows']:,} rows",
-        ),
-        ("commit", f"`{lock['commit'][:12]}`", ""),
-        ("configuration", f"`{short(lock['config'])}`", ""),
-    ]
-    if candidate := handoffs.get("candidate"):
-        rows.append(("model", f"`{short(candidate.outputs['artifact'])}`", ""))
-    if version := handoffs.get("version"):
-        rows.append(("registered as", f"version {version.body['version']['number']}", ""))
-    yield from _table(("what", "which", "size"), rows)
+def _lineage(subject: Subject) -> Iterator[str]:
+    if subject.facts:
+        yield "## Made from"
+        yield ""
+        yield from _table(
+            ("what", "which", ""), [(fact.what, f"`{_code(fact.which)}`", _text(fact.remark)) for fact in subject.facts]
+        )
 
 
-def _events(records: Sequence[DeploymentRecord]) -> Iterator[str]:
-    if not records:
-        return
-    yield "## Records"
-    yield ""
-    yield from _table(
-        ("when (UTC)", "what", "why"),
-        [(f"{record.at:%H:%M:%S}", record.kind.replace("_", " "), record.why) for record in records],
-    )
+def _events(subject: Subject) -> Iterator[str]:
+    if subject.events:
+        yield "## Records"
+        yield ""
+        yield from _table(
+            ("when (UTC)", "what", "why"), [(at, what, _text(why, _WHY)) for at, what, why in subject.events]
+        )
 
 
-def _warnings(handoffs: Mapping[str, Handoff]) -> Iterator[str]:
-    told = [text for handoff in handoffs.values() for text in handoff.body.get("warnings", ())]
-    if told:
+def _warnings(subject: Subject) -> Iterator[str]:
+    if subject.warnings:
         yield "## Warnings"
         yield ""
-        yield from (f"- {text}" for text in dict.fromkeys(told))
+        yield from (f"- {_text(warning, 500)}" for warning in subject.warnings[:_WARNINGS])
+        if len(subject.warnings) > _WARNINGS:
+            yield f"- … and {len(subject.warnings) - _WARNINGS:,} more"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def _details(subject: Subject) -> Iterator[str]:
+    """The comparisons after the worst, folded, gate by gate."""
+    for result in _results(subject):
+        changes = words.worst_first(_changes(result))
+        if len(changes) > _WORST:
+            shown = changes[:_DETAILS]
+            yield f"<details><summary>{result.gate}: {len(changes):,} comparisons</summary>"
+            yield ""
+            yield from _table(_HEAD, _rows(shown))
+            if len(changes) > len(shown):
+                yield ""
+                yield f"… and {len(changes) - len(shown):,} more"
+            yield ""
+            yield "</details>"
+
+
+def _judgement(subject: Subject) -> Judgement | None:
+    return subject.recorded.judgement if subject.recorded else None
+
+
+def _results(subject: Subject) -> tuple[GateResult, ...]:
+    return subject.recorded.judgement.results if subject.recorded else ()
+
+
+def _changes(result: GateResult) -> list[Comparison]:
+    return [each for each in result.comparisons if each.kind == "change"]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield "| " + " | ".join(head) + " |"
     yield "|" + "---|" * len(head)
     for row in rows:
-        yield "| " + " | ".join(_cell(text) for text in row) + " |"
+        yield "| " + " | ".join(row) + " |"
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", "<br>")
+def _text(text: str, at_most: int = 300) -> str:
+    """Foreign text that stays text: no tag, no table border, no link, no mention of a user, on one line."""
+    text = words.clean(text).strip()
+    text = text if len(text) <= at_most else text[: at_most - 1] + "…"
+    text = re.sub(r"([\\`*\[\]|])", r"\\\1", text)
+    text = _MENTION.sub("@\u200b", _TAG.sub("&lt;", text))
+    return re.sub(r"\s*[\r\n]+\s*", "<br>", text)
 
 
-def _sentence(text: str) -> str:
-    first = text.partition("\n")[0]
-    return first[:1].upper() + first[1:] + "."
+def _code(text: str) -> str:
+    return " ".join(words.clean(text).replace("`", "'").replace("|", "¦").split())

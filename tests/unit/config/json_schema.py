@@ -1,12 +1,19 @@
-"""A checker for the keywords of JSON Schema that gatewright.schema.json uses, and no others."""
+"""A checker for the keywords of JSON Schema that the published schemas use, and no others."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-TYPES = {"object": dict, "array": list, "string": str, "number": (int, float), "integer": int}
-ANNOTATIONS = {"$schema", "$defs", "title", "description", "default", "examples", "then", "else"}
+TYPES: dict[str, Any] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "number": (int, float),
+    "integer": int,
+    "null": type(None),
+}
+ANNOTATIONS = {"$schema", "$defs", "title", "description", "default", "examples", "then", "else", "format"}
 
 
 def fits(value: Any, form: Any, root: dict[str, Any]) -> bool:
@@ -27,7 +34,7 @@ def _keyword(value: Any, form: dict[str, Any], word: str, root: dict[str, Any]) 
 
     checks = {
         "$ref": lambda: fits(value, _at(root, rule), root),
-        "type": lambda: isinstance(value, TYPES[rule]) and not isinstance(value, bool),
+        "type": lambda: _is(value, rule),
         "allOf": lambda: all(all_fit(rule)),
         "anyOf": lambda: any(all_fit(rule)),
         "oneOf": lambda: sum(all_fit(rule)) == 1,
@@ -51,6 +58,12 @@ def _keyword(value: Any, form: dict[str, Any], word: str, root: dict[str, Any]) 
         "exclusiveMaximum": lambda: not number or value < rule,
     }
     return bool(checks[word]())
+
+
+def _is(value: Any, kind: str) -> bool:
+    if kind == "boolean" or isinstance(value, bool):
+        return kind == "boolean" and isinstance(value, bool)
+    return isinstance(value, TYPES[kind])
 
 
 def _at(root: dict[str, Any], pointer: str) -> Any:

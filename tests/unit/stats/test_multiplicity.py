@@ -27,7 +27,12 @@ def test_none_and_one_stay_as_they_are(adjust: Callable[[object], Floats]) -> No
 
 
 @pytest.mark.parametrize("adjust", [holm, benjamini_hochberg])
-@pytest.mark.parametrize("p", [[0.1, float("nan")], [1.1], [-0.1], [[0.1, 0.2]]])
+@pytest.mark.parametrize("p", [[0.1, float("nan")], [1.1], [-0.1], 0.1])
 def test_impossible_p_values_are_refused(adjust: Callable[[object], Floats], p: object) -> None:
     with pytest.raises(ValueError, match=r"p contains|p has shape"):
         adjust(p)
+
+
+def test_holm_corrects_each_family_of_a_table() -> None:
+    table = [[0.01, 0.04, 0.03], [0.5, 0.001, 0.2]]
+    assert holm(table).tolist() == [holm(row).tolist() for row in table]

@@ -1,69 +1,94 @@
-"""A run as a page: verdict first, then what it rests on."""
+"""A run as Markdown: verdict first, then what it rests on; never longer than a comment may be."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gatewright.domain.gate import GateName, GateResult, Judgement
 from gatewright.store.runs import Handoff
-from gatewright.web.markdown import run_markdown
+from gatewright.web.markdown import LIMIT, markdown
+from gatewright.web.subject import subject_of_run
+from tests.unit.cli.snapshots import assert_snapshot
+from tests.unit.web.judgements import FAIL, PASS, compared, handoff, handoffs, judgement, lock, subject
 
-AT = datetime(2026, 3, 1, 9, tzinfo=UTC)
-SIMPLE = {"demographic_parity_diff": 0.01, "latency_p99_ms": 1.0}
-
-
-def handoff(stage: str, status: str = "passed", outputs: dict[str, str] | None = None, **body: Any) -> Handoff:
-    return Handoff(
-        run="r1",
-        stage=stage,
-        status=status,
-        started_at=AT,
-        ended_at=AT + timedelta(seconds=2),
-        outputs=outputs or {},
-        body=body,
-    )
+LATENCY = {"p50_ms": 0.5, "p99_ms": 1.0, "samples": 300}
 
 
-def handoffs() -> dict[str, Handoff]:
-    pinned = {"name": "acs", "version": "v1", "digest": "sha256:1", "rows": 1200}
-    lock = handoff(
-        "open",
-        model="toy",
-        reasons=["data: a → b"],
-        train=pinned,
-        evaluation=pinned,
-        commit="c" * 40,
-        config="sha256:2",
-    )
+def counts(rows: int, candidate: int, baseline: int) -> dict[str, int]:
+    return {"rows": rows, "candidate": candidate, "baseline": baseline}
+
+
+def older() -> dict[str, Handoff]:
+    """A run of a release before the statistical gates."""
+    measured: dict[str, Any] = {
+        "overall": counts(900, 720, 711),
+        "slices": {"SEX=1": counts(400, 280, 312), "SEX=2": counts(500, 440, 399)},
+        "parity": {"SEX": {"1": counts(400, 100, 90)}},
+        "candidate_latency": LATENCY,
+        "baseline_latency": LATENCY,
+    }
     report = handoff(
-        "evaluate",
-        overall_accuracy=0.8,
-        slices={"SEX=1": 0.7, "SEX=2": 0.9},
-        baseline={"overall_accuracy": 0.79, "slices": {"SEX=1": 0.78, "SEX=2": 0.8}, **SIMPLE},
-        counts={"overall": {"rows": 900}, "slices": {"SEX=1": {"rows": 400}, "SEX=2": {"rows": 500}}},
-        warnings=["dependencies were NOT audited"],
-        **SIMPLE,
+        "evaluate", metric_version="accuracy/1", counts=measured, warnings=["dependencies were NOT audited"]
     )
-    failed = {"gate": "slices", "verdict": "fail", "why": "SEX=1 drops | by 0.08\nand more"}
+    failed = {"gate": "slices", "verdict": "fail", "why": "SEX=1 drops | by 0.08\nand more", "evidence": {}}
     verdict = handoff(
-        "gate", "failed", results=[failed], skipped=["latency"], warnings=["dependencies were NOT audited"]
-    )
-    return {"lock": lock, "evaluation-report": report, "verdict": verdict}
+        "gate", "failed", verdict="fail", results=[failed], skipped=["latency"],
+        warnings=["dependencies were NOT audited"],
+    )  # fmt: skip
+    return {"lock": lock(), "evaluation-report": report, "verdict": verdict}
 
 
-def test_the_page_of_a_run_that_a_gate_stopped() -> None:
-    page = run_markdown("r1", handoffs(), [])
+def test_the_whole_page() -> None:
+    assert_snapshot("views/report-markdown", markdown(subject()))
+
+
+def test_the_page_of_an_older_run_that_a_gate_stopped() -> None:
+    page = markdown(subject_of_run("r1", older(), []))
     lines = page.splitlines()
     assert lines[0] == "# toy: open"
     assert "Run `r1`, because data: a → b." in lines
     assert "| ❌ | slices | SEX=1 drops \\| by 0.08<br>and more |" in lines
     assert "| ⏭️ | latency | left out by request |" in lines
-    assert lines.index("| SEX=1 | 400 | 0.7800 | 0.7000 | -0.0800 |") < lines.index(
-        "| SEX=2 | 500 | 0.8000 | 0.9000 | +0.1000 |"
+    assert lines.index("| SEX=1 | 400 | 0.7800 | 0.7000 | −0.0800 |") < lines.index(
+        "| SEX=2 | 500 | 0.7980 | 0.8800 | +0.0820 |"
     )
     assert "| **all rows** | 900 | 0.7900 | 0.8000 | +0.0100 |" in lines
     assert page.count("- dependencies were NOT audited") == 1
 
 
 def test_a_run_that_was_only_opened_has_a_page() -> None:
-    assert "| training data | `acs` v1 | 1,200 rows |" in run_markdown("r1", {"lock": handoffs()["lock"]}, [])
+    assert "| training data | `acs v1` | 1,200 rows, eeeeeeeeeeee |" in markdown(
+        subject_of_run("r1", {"lock": handoffs()["lock"]}, [])
+    )
+
+
+def test_the_worst_are_shown_and_the_rest_is_folded() -> None:
+    many = [compared(f"S={number}", 500, PASS, 0.001 * number) for number in range(30)]
+    page = markdown(subject(judgement(many)))
+    front, _, folded = page.partition("<details><summary>slices: 30 comparisons</summary>")
+    assert "| S=22 |" in front
+    assert "| S=21 |" not in front
+    assert "… and 22 more, below." in front
+    assert "| S=0 |" in folded
+
+
+def test_a_page_never_grows_beyond_a_comment() -> None:
+    gates: tuple[GateName, ...] = ("overall", "slices", "fairness", "golden", "auc")
+    results = tuple(
+        GateResult(
+            gate=gate, verdict=FAIL, why="why " * 3000,
+            comparisons=tuple(compared(f"{'S' * 280}={each}", 500, FAIL, 0.05, note="n" * 400) for each in range(400)),
+        )
+        for gate in gates
+    )  # fmt: skip
+    page = markdown(subject(Judgement(results=results, warnings=tuple(f"{'w' * 5000}{each}" for each in range(90)))))
+    assert LIMIT - 2000 < len(page) <= LIMIT
+    assert page.count("<details>") == page.count("</details>") > 0
+    assert page.rstrip().endswith("shows it all.")
+
+
+def test_foreign_text_is_no_markup() -> None:
+    name = "<img src=x> [a](http://b) @ada `c` *d* AGEP<18"
+    page = markdown(subject(judgement([compared(name, 500, PASS, 0.01)])))
+    row = next(line for line in page.splitlines() if "AGEP" in line)
+    assert "&lt;img src=x> \\[a\\](http://b) @\u200bada \\`c\\` \\*d\\* AGEP<18" in row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gatewright.domain.documents import plain
@@ -14,8 +14,9 @@ from gatewright.engine.handover import Handover
 from gatewright.ports import Progress
 from gatewright.rules.cells import METRIC_VERSION
 from gatewright.rules.evalset import age
+from gatewright.rules.gates.words import further
 from gatewright.rules.judgement import judge
-from gatewright.rules.measures import measures, notes
+from gatewright.rules.measures import notes
 from gatewright.rules.report import report_from
 from gatewright.store.runs import VERDICT, Handoff, RunFolder
 from gatewright.workspace import Workspace
@@ -61,14 +62,13 @@ def gate(
 
 
 def _judgement(
-    workspace: Workspace, lock: dict[str, Any] | Any, report: EvaluationReport, skip: frozenset[GateName]
+    workspace: Workspace, lock: Mapping[str, Any], report: EvaluationReport, skip: frozenset[GateName]
 ) -> Judgement:
     gates = workspace.project.gates
     if gates is None:
         return Judgement(results=(), warnings=("gates: none — nothing was checked",), bootstrap_by=lock["bootstrap_by"])
-    rows = gates.fairness.min_rows if gates.fairness else 1
-    baseline = measures(report, "baseline", rows) if report.baseline_digest else None
-    return judge(gates, measures(report, "candidate", rows), baseline, bootstrap_by=lock["bootstrap_by"], skip=skip)
+    today = workspace.clock.now().date()
+    return judge(gates, report, today=today, bootstrap_by=lock["bootstrap_by"], skip=skip)
 
 
 def _check_bindings(handover: Handover, lock: Any, report: EvaluationReport) -> None:
@@ -95,18 +95,21 @@ def _check_bindings(handover: Handover, lock: Any, report: EvaluationReport) -> 
 
 def _refuse(judgement: Judgement) -> None:
     def told(verdict: Verdict) -> str:
-        results = [result for result in judgement.results if result.verdict is verdict]
+        warned = verdict is Verdict.INCONCLUSIVE
+        results = [
+            result for result in judgement.results if result.verdict is verdict and not (warned and result.warns)
+        ]
         return "\n".join(line for result in results for line in _lines(result))
 
     if judgement.verdict is Verdict.FAIL:
         raise StageFailed(told(Verdict.FAIL), fix="the model goes no further; mend data or code and start a new run")
     if judgement.verdict is Verdict.INCONCLUSIVE:
-        raise Inconclusive(told(Verdict.INCONCLUSIVE), fix="a larger evaluation set decides; see docs/gates.md")
+        raise Inconclusive(
+            told(Verdict.INCONCLUSIVE), fix="a larger evaluation set decides; gatewright gate --explain says how large"
+        )
 
 
 def _lines(result: GateResult) -> Iterator[str]:
     """The gate's sentence, which names the worst slice, and a line for each further one that failed."""
     yield f"{result.gate} gate: {result.why}"
-    for entry in result.evidence.get("failed", ())[1:]:
-        numbers = f"{entry['candidate']:.4f}, baseline {entry['baseline']:.4f}"
-        yield f"  also {entry['slice']}: drops by {entry['drop']:.4f} ({numbers})"
+    yield from (f"  also {text}" for text in further(result))

@@ -1,0 +1,1 @@
+"""The statistical gates: one file a gate, each a pure function from evidence to a GateResult."""
