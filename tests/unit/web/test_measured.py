@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from gatewright.domain.documents import plain
 from gatewright.domain.errors import ReportError
+from gatewright.rules.summary import summary
 from gatewright.web.measured import measured, measured_in
 from tests.unit.web.judgements import evaluation
 from tests.unit.web.test_markdown import older
 
 
 def test_a_report_from_its_file_is_the_one_in_memory() -> None:
-    assert measured_in({**plain(evaluation()), "warnings": ["w"]}) == measured(evaluation())
+    assert measured_in({**summary(evaluation()), "warnings": ["w"]}) == measured(evaluation())
 
 
 def test_the_selection_rate_counts_positive_predictions() -> None:
     group = measured(evaluation()).groups[0]
-    # Outcomes run over label, candidate, baseline: (40, 5, 5, 10, 4, 3, 3, 30).
-    assert group.candidate == pytest.approx((5 + 10 + 3 + 30) / 100)
-    assert group.baseline == pytest.approx((5 + 10 + 3 + 30) / 100)
+    # Outcomes run over label, candidate, baseline: (30, 5, 5, 10, 4, 3, 3, 30).
+    assert group.candidate == pytest.approx((5 + 10 + 3 + 30) / 90)
+    assert group.baseline == pytest.approx((5 + 10 + 3 + 30) / 90)
 
 
 def test_an_older_report_has_plain_numbers_and_no_bound() -> None:
