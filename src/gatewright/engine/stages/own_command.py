@@ -11,7 +11,6 @@ from gatewright.ports import Job, Progress
 from gatewright.store.runs import RunFolder
 from gatewright.workspace import Workspace
 
-PLACEHOLDERS = ("model.path", "model.role", "data.path", "output.path")
 _TIMEOUT_S = 3600.0
 
 
