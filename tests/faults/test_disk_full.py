@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from gatewright.domain.errors import GatewrightError, StageFailed, WorldFailed
+from gatewright.effects.files import write_atomic
+from gatewright.effects.reserve import Reserve
 from gatewright.engine.opening import choose_run, open_run
 from gatewright.engine.pipeline import STAGES, Stage, run_all, run_stage
 from gatewright.store.runs import RunFolder
 from gatewright.testing import Silent
 from gatewright.workspace import Workspace
 from tests.fixtures import toy
-from tests.fixtures.small_disk import SmallDisk, mounted
+from tests.fixtures.small_disk import PAGE, SmallDisk, mounted
 
 ENOUGH = 64
 
@@ -158,3 +160,15 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_later(disk: SmallDisk) -> None
     opened = command("validate", "--bootstrap-by", "ada")
     assert opened.returncode == 0, opened.stderr
     assert command("records", "verify").returncode == 0
+
+
+def test_what_is_written_in_a_reserve_finds_space_again_and_again(disk: SmallDisk) -> None:
+    reserve = Reserve(disk.folder / "reserve", 16 * PAGE)
+    reserve.write_atomic(disk.folder / "routes.json", b"before")
+    disk.fill()
+    with pytest.raises(WorldFailed, match="No space left on device"):
+        write_atomic(disk.folder / "other.json", b"x")
+    for content in (b"one" * PAGE, b"two" * PAGE):
+        reserve.write_atomic(disk.folder / "routes.json", content)
+        assert (disk.folder / "routes.json").read_bytes() == content
+    assert list(disk.folder.glob(".*")) == []

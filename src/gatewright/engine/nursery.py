@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from gatewright.effects.files import open_log
 from gatewright.effects.nursery import remove_socket
 from gatewright.effects.processes import ProcessIdentity, end_tree, spawn
 from gatewright.engine.journal import log
@@ -55,8 +56,7 @@ class NurseryProcess:
 
     def _start(self) -> None:
         log_file = self._root / STATE / "logs" / "nursery.log"
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        with log_file.open("ab") as errors:
+        with open_log(log_file) as errors:
             argv = [sys.executable, "-m", "gatewright.serving.nursery", str(os.getpid())]
             self._process = spawn(
                 [*argv, str(self._root / STATE / FOLDER)],
