@@ -15,6 +15,7 @@ from gatewright.domain.evaluation import EvaluationReport
 from gatewright.domain.lineage import Artifact, Candidate, DataVersion, ModelVersion
 from gatewright.effects.files import digest_file, measure_artifact, read_bytes, write_atomic
 from gatewright.engine.handover import Handover
+from gatewright.engine.scoring import SCORING, run_forked
 from gatewright.engine.stages.own_command import predict
 from gatewright.ports import Job, Progress
 from gatewright.store.codec import decode
@@ -123,8 +124,8 @@ def _job(
 def _score(workspace: Workspace, run: RunFolder, job: Path, progress: Progress) -> None:
     log = run.path / "logs" / "evaluate.log"
     log.unlink(missing_ok=True)
-    argv = (sys.executable, "-m", "gatewright.serving.scoring", str(job))
-    result = workspace.executor.run(Job(argv=argv, cwd=workspace.root, log=log, timeout_s=_TIMEOUT_S), progress)
+    work = Job(argv=(sys.executable, *SCORING, str(job)), cwd=workspace.root, log=log, timeout_s=_TIMEOUT_S)
+    result = run_forked(workspace, work, progress) or workspace.executor.run(work, progress)
     if result.code == 0:
         return
     reason = _last_words(log)
