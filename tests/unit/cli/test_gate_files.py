@@ -52,7 +52,7 @@ def test_failing_gates_come_first_with_their_numbers(gate: Any, capsys: pytest.C
     assert lines[0].startswith(
         "FAIL          slices    2 of 3 slices drop by more than 0.04; the worst is RAC1P=6: 0.7"
     )
-    assert lines[1].strip() == "SEX=1: drops by 0.1100 (0.8000, baseline 0.9100)"
+    assert lines[1].strip() == "SEX=1: worse by 0.11 (0.8000, baseline 0.9100)"
     assert lines[2] == "FAIL          latency   p99 latency 251 ms is above the baseline's SLA of 250 ms"
     assert lines[-1] == "2 of 4 gates passed: the model goes no further"
 
