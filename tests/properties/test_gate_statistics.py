@@ -60,8 +60,14 @@ def test_intervals_of_a_share(rows: list[tuple[int, int]], level: float) -> None
     for interval, method in ((wilson, "wilson"), (clopper_pearson, "beta")):
         low, high = interval(k, n, level=level)
         expected = [proportion_confint(int(a), int(b), alpha=1 - level, method=method) for a, b in rows]
-        assert low == near([bounds[0] for bounds in expected])
-        assert high == near([bounds[1] for bounds in expected])
+        # Of huge counts statsmodels may be wrong, its quantiles being scipy's; the tails below hold for all.
+        sure = (n <= 5000) | (method == "wilson")
+        assert low[sure] == near(np.array([bounds[0] for bounds in expected])[sure])
+        assert high[sure] == near(np.array([bounds[1] for bounds in expected])[sure])
+        if method == "beta":
+            tail = (1 - level) / 2
+            assert stats.binom.sf(k - 1, n, low)[k > 0] == near(np.full(len(rows), tail)[k > 0], rel=1e-5)
+            assert stats.binom.cdf(k, n, high)[k < n] == near(np.full(len(rows), tail)[k < n], rel=1e-5)
         assert ((low >= 0) & (low <= k / n) & (k / n <= high) & (high <= 1)).all()
 
 
@@ -163,6 +169,7 @@ def test_cluster_variance_is_that_of_a_regression_on_a_constant(n: int, clusters
     assert var_first + var_second + 2 * covariance == near(cluster_variance(first + second, codes))
 
 
+@settings(max_examples=30)  # statsmodels takes 20 ms for Holm
 @given(P_VALUES)
 def test_adjusted_p_values(p: list[float]) -> None:
     if not p:

@@ -79,7 +79,8 @@ def test_example_of_each_section_fits_in(tmp_path: Path, example: str) -> None:
 
 
 def test_error_on_the_page_is_what_is_said(tmp_path: Path) -> None:
-    faulty = complete_example().replace("{margin: 0.02", "{margn: 0.02").replace("max_drop: 0.04", "max_drop: 4")
+    faulty = complete_example().replace("overall: {margin: 0.02", "overall: {margn: 0.02")
+    faulty = faulty.replace("slices: {max_drop: 0.04", "slices: {max_drop: 4")
     shown = PAGE.split("```text\n")[1].split("```")[0]
     for line in told(tmp_path, faulty):
         position, field, what = line.split(" ", 2)

@@ -77,8 +77,27 @@ CASES = [
     (changed(" {mode: point}", ""), "6:7 gates is empty: to leave it out, write gates: none"),
     (changed("gates: {mode: point}\n", ""), "1:1 gates is missing: write a mapping with the keys: mode, "),
     (changed("{mode: point}", "{mode: point, latency: }"), "6:31 gates.latency is empty: to leave it out, write "),
-    (changed("{mode: point}", "{mode: statistical}"), "6:15 gates.mode 'statistical' is not one of: point"),
-    (changed("{mode: point}", "{overall: none}"), "6:1 gates.mode is missing: write one of: point"),
+    (changed("{mode: point}", "{mode: exact}"), "6:15 gates.mode 'exact' is not one of: statistical, point"),
+    (
+        changed("{mode: point}", "{golden: {margin: 0.01}}"),
+        "6:9 gates.golden.version is missing: write a whole number greater than 0",
+    ),
+    (
+        changed("{mode: point}", "{waivers: [{gate: slices, reason: r, by: ada, expires: soon}]}"),
+        "6:63 gates.waivers[0].expires 'soon' is not a day such as 2026-12-31",
+    ),
+    (
+        changed("{mode: point}", "{waivers: [{gate: auc, reason: r, by: ada, expires: 2026-12-31}]}"),
+        "6:26 gates.waivers[0].gate 'auc' is not checked here: there is nothing to waive",
+    ),
+    (
+        changed("{label: employed, ", "{label: employed, metric: rmse, ").replace("{mode: point}", "{overall: {min: 0.7}}"),
+        "6:24 gates.overall.min does not fit rmse, of which lower is better: write max",
+    ),
+    (
+        changed("{mode: point}", "{fairness: {metric: parity}}"),
+        "6:28 gates.fairness.metric 'parity' is not one of: demographic_parity_difference, ",
+    ),
     (changed("model: employment", "model:"), "1:7 model is empty: write a value, or leave the key out"),
     # names; more of them, and of paths, in tests/corpus
     (changed("employment", "Employment"), "1:8 model 'Employment' is not a name: a name is 1 to 64 of"),
@@ -154,22 +173,22 @@ def test_a_password_in_an_address_is_not_repeated(tmp_path: Path) -> None:
 def test_seven_faults_are_told_at_once(tmp_path: Path) -> None:
     faulty = (
         complete_example()
-        .replace("margin: 0.02", "margn: 0.02")
-        .replace("max: 0.2,", "max: 20,")
+        .replace("overall: {margin: 0.02", "overall: {margn: 0.02")
+        .replace("max: 0.2\n", "max: 20\n")
         .replace("timeout: 2h", "timeout: 2")
         .replace("{data.path}", "{data.pth}")
         .replace("port: 8080", "port: '8080'")
         .replace("weight: 25", "weight: 4")
-        .replace("p99: 5s", "p99: ")
+        .replace("p99: 5s, ", "p99: , ")
     )
-    assert [line.rsplit(" ")[:2] for line in told(tmp_path, faulty)] == [
-        ["10:48", "train.command[3]"],
-        ["11:12", "train.timeout"],
-        ["22:13", "gates.overall"],
-        ["24:58", "gates.fairness.max"],
-        ["25:18", "gates.latency.p99"],
-        ["27:30", "serving.port"],
-        ["29:44", "rollout.steps[1].weight"],
+    assert [line.split(" ")[1] for line in told(tmp_path, faulty)] == [
+        "train.command[3]",
+        "train.timeout",
+        "gates.overall",
+        "gates.fairness.max",
+        "gates.latency.p99",
+        "serving.port",
+        "rollout.steps[1].weight",
     ]
 
 

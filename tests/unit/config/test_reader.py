@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 
 from gatewright.config.nodes import parse
 from gatewright.config.reader import read_as
-from gatewright.domain.accuracy_counts import EvaluationReport, SliceCounts
+from gatewright.domain.evaluation import Latency, LatencyRatio
 from gatewright.domain.duration import Duration
 from gatewright.domain.errors import ConfigError, ReportError, WithProblems
 from gatewright.domain.gate import OverallGate, Share

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy.special import bdtr, ndtri
+from scipy.special import bdtr, gammainccinv, gammaincinv, ndtri
 
 from gatewright.stats.arrays import Floats
 from gatewright.stats.intervals import clopper_pearson, quantile_lower_rank, quantile_upper_rank, tango, wilson
@@ -22,6 +22,15 @@ def test_clopper_pearson_published() -> None:
     low, high = clopper_pearson([81, 15, 0, 1], [263, 148, 20, 29])
     assert low == pytest.approx([0.2527, 0.0578, 0.0, 0.0009], abs=5e-5)
     assert high == pytest.approx([0.3676, 0.1617, 0.1684, 0.1776], abs=5e-5)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_clopper_pearson_of_a_rare_event_in_a_billion_rows(level: float) -> None:
+    # The limit is Poisson's; scipy's inverse of the beta distribution gives 1.9e-6 for the lower end at level .5.
+    tail = (1 - level) / 2
+    low, high = clopper_pearson(1000, 10**9, level=level)
+    expected = (gammaincinv(1000, tail) / 1e9, gammainccinv(1001, tail) / 1e9)
+    assert (float(low), float(high)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_tango_published() -> None:

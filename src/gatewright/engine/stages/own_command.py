@@ -10,7 +10,6 @@ from gatewright.domain.lineage import Artifact
 from gatewright.ports import Job, Progress
 from gatewright.workspace import Workspace
 
-PLACEHOLDERS = ("model.path", "model.role", "data.path", "output.path")
 _TIMEOUT_S = 3600.0
 
 
