@@ -54,8 +54,10 @@ class Subject:
         if not judgement.results:
             return self.warnings[0] if self.recorded.verdict is Verdict.FAIL and self.warnings else "No gate was asked."
         stopping = [each for each in judgement.results if _stops(each)]
+        if len(stopping) == 1:
+            return f"{stopping[0].gate}: {stopping[0].why.partition(chr(10))[0]}"
         if stopping:
-            return "; ".join(f"{each.gate}: {each.why.partition(chr(10))[0]}" for each in stopping)
+            return f"{_stopped(stopping)}; {len(judgement.results)} gates were asked"
         warned = sum(each.verdict is not Verdict.PASS for each in judgement.results)
         passed = len(judgement.results) - warned
         rest = f"; {warned} could not tell and only warned" if warned else ""
@@ -102,6 +104,13 @@ def sla_of(subject: Subject) -> float | None:
     levels = (each.limit for each in gate.comparisons if each.kind == "level" and each.limit is not None)
     found = next(levels, gate.evidence.get("sla_ms"))
     return float(found) if isinstance(found, int | float) and found > 0 else None
+
+
+def _stopped(stopping: Sequence[GateResult]) -> str:
+    """`3 fail: overall, slices, auc; 1 could not tell: fairness`."""
+    kinds = ((Verdict.FAIL, "fail"), (Verdict.INCONCLUSIVE, "could not tell"))
+    found = [(words, [each.gate for each in stopping if each.verdict is verdict]) for verdict, words in kinds]
+    return "; ".join(f"{len(gates)} {words}: {', '.join(gates)}" for words, gates in found if gates)
 
 
 def _stops(result: GateResult) -> bool:
