@@ -57,7 +57,7 @@ class Subject:
         if len(stopping) == 1:
             return f"{stopping[0].gate}: {stopping[0].why.partition(chr(10))[0]}"
         if stopping:
-            return f"{_stopped(stopping)}; {len(judgement.results)} gates were asked"
+            return _stopped(stopping, len(judgement.results))
         warned = sum(each.verdict is not Verdict.PASS for each in judgement.results)
         passed = len(judgement.results) - warned
         rest = f"; {warned} could not tell and only warned" if warned else ""
@@ -72,7 +72,9 @@ def subject_of_run(run: str, handoffs: Mapping[str, Handoff], records: Sequence[
     lock = handoffs["lock"].body
     end = next((record for record in records if record.kind in _ENDINGS), None)
     verdict, report = handoffs.get("verdict"), handoffs.get("evaluation-report")
-    told = f"{_sentence(end.why)} ({end.at:%Y-%m-%d %H:%M:%S} UTC, by {end.actor})" if end else ""
+    # What the gates said stands above it.
+    why = "stopped by its gates" if verdict and end and end.kind == "stopped" else end.why if end else ""
+    told = f"{_sentence(why)} ({end.at:%Y-%m-%d %H:%M:%S} UTC, by {end.actor})" if end else ""
     return Subject(
         model=lock["model"],
         run=run,
@@ -106,11 +108,14 @@ def sla_of(subject: Subject) -> float | None:
     return float(found) if isinstance(found, int | float) and found > 0 else None
 
 
-def _stopped(stopping: Sequence[GateResult]) -> str:
-    """`3 fail: overall, slices, auc; 1 could not tell: fairness`."""
-    kinds = ((Verdict.FAIL, "fail"), (Verdict.INCONCLUSIVE, "could not tell"))
-    found = [(words, [each.gate for each in stopping if each.verdict is verdict]) for verdict, words in kinds]
-    return "; ".join(f"{len(gates)} {words}: {', '.join(gates)}" for words, gates in found if gates)
+def _stopped(stopping: Sequence[GateResult], asked: int) -> str:
+    """`2 of 6 gates fail: overall, auc; 1 could not tell: slices`."""
+    failed = [each.gate for each in stopping if each.verdict is Verdict.FAIL]
+    unsure = [each.gate for each in stopping if each.verdict is Verdict.INCONCLUSIVE]
+    told = [f"fail{'' if len(failed) > 1 else 's'}: {', '.join(failed)}"] if failed else []
+    told += [f"could not tell: {', '.join(unsure)}"] if unsure else []
+    rest = f"; {len(unsure)} {told[1]}" if len(told) > 1 else ""
+    return f"{len(failed or unsure)} of {asked} gates {told[0]}{rest}"
 
 
 def _stops(result: GateResult) -> bool:
