@@ -30,12 +30,17 @@ def changed(old: str, new: str) -> str:
 
 
 def test_short_forms(tmp_path: Path) -> None:
-    slices = "[SEX, [SEX, RAC1P], {column: AGEP, bins: [18, 65.5]}]"
+    slices = (
+        "[SEX, [SEX, RAC1P], {column: AGEP, bins: [18, 65.5]}, [{column: AGEP, bins: [18]}, SEX],"
+        " {name: young, where: AGEP < 30}]"
+    )
     project = read(tmp_path, changed("slices: [SEX]", f"slices: {slices}"))
     assert project.evaluation.slices == (
         SliceSpec(columns=("SEX",)),
         SliceSpec(columns=("SEX", "RAC1P")),
         SliceSpec(columns=("AGEP",), bins=(18.0, 65.5)),
+        SliceSpec(columns=("SEX", "AGEP"), bins=(18.0,)),
+        SliceSpec(name="young", where="AGEP < 30"),
     )
 
 
@@ -91,7 +96,7 @@ CASES = [
         "6:26 gates.waivers[0].gate 'auc' is not checked here: there is nothing to waive",
     ),
     (
-        changed("{label: employed, ", "{label: employed, metric: rmse, ").replace("{mode: point}", "{overall: {min: 0.7}}"),
+        changed("employed,", "employed, metric: rmse,").replace("{mode: point}", "{overall: {min: 0.7}}"),
         "6:24 gates.overall.min does not fit rmse, of which lower is better: write max",
     ),
     (
@@ -118,6 +123,31 @@ CASES = [
     (changed("slices: [SEX]", "slices: [{colum: A, bins: [1]}]"), "4:41 evaluation.slices[0] unknown word 'colum': "),
     (changed("slices: [SEX]", "slices: [{column: A, bins: [1, 3, 3]}]"), "4:65 evaluation.slices[0].bins[2] 3 does no"),
     (changed("slices: [SEX]", "slices: [{column: A, bins: [1, x]}]"), "4:62 evaluation.slices[0].bins[1] 'x' is not"),
+    (changed("slices: [SEX]", "slices: [{where: A < 3}]"), "4:40 evaluation.slices[0].name is missing: write a non-"),
+    (changed("slices: [SEX]", "slices: [{name: a, where: A <}]"), "4:57 evaluation.slices[0].where 'A <' is no cond"),
+    (changed("slices: [SEX]", "slices: [{name: a, where: A > max(A)}]"), "4:57 evaluation.slices[0].where 'A > max(A)"),
+    (
+        changed("slices: [SEX]", "slices: [{name: a, where: A < 3}, {name: a, where: A > 3}]"),
+        "4:72 evaluation.slices[1].name 'a' is the name of another slice, too",
+    ),
+    (
+        changed("slices: [SEX]", "slices: [[{column: A, bins: [1]}, {column: B, bins: [1]}]]"),
+        "4:40 evaluation.slices[0] cuts two columns into intervals",
+    ),
+    (changed("slices: [SEX]", "slices: [[A, {column: B, bins: [2, 1]}]]"), "4:40 evaluation.slices[0].bins[1] 1 does"),
+    (
+        changed("employed,", "employed, task: regression, metric: auc,"),
+        "4:57 evaluation.metric 'auc' is no metric of a regression task: mae, rmse, r2",
+    ),
+    (
+        changed("employed,", "employed, cluster: user, metrics: [mae, f1],"),
+        "4:61 evaluation.metrics[1] 'f1' cannot be measured with a cluster",
+    ),
+    (
+        changed("employed,", "employed, command: [predict, '{output.pth}', '{output.path}'],"),
+        "4:50 evaluation.command[1] unknown placeholder {output.pth}: did you mean {output.path}?",
+    ),
+    (changed("employed,", "employed, command: [predict],"), "4:40 evaluation.command has no {output.path}"),
     (changed(", slices: [SEX]", ""), "6:8 gates.slices has nothing to judge: name evaluation.slices, or write slices:"),
     (changed("fairness: {attributes: [SEX]}\n", ""), "5:8 gates.fairness has nothing to judge: name fairness.attri"),
     (changed("[SEX]}\ngates", "[SEX, SEX]}\ngates"), "5:30 fairness.attributes[1] stands twice"),
