@@ -75,6 +75,11 @@ def tree_cpu_s(pid: int) -> float:
     return total
 
 
+def resident_mb(pid: int) -> float:
+    """Resident memory of one process, in MB (10^6 bytes)."""
+    return float(psutil.Process(pid).memory_info().rss) / 1e6
+
+
 def free_port() -> int:
     """A loopback port that nobody listens on."""
     with socket.socket() as probe:

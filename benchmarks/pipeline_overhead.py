@@ -2,10 +2,11 @@
 
 Both in repositories of their own, in turns, each repetition in a fresh one; CPU time (user and system) of the command
 and all its children. `gatewright run` is a first deployment and does all it always does: lint, digests and schemas of
-the data, training as a kept subprocess, scoring 450 rows with the trained model in a process of its own, gates,
+the data, training as a kept subprocess, scoring 450 rows with the trained model in a child of the nursery, gates,
 registration, traffic through Envoy read back, hash-chained records. Supervisor and gateway run already, as in
-production; what they and the model server that they start spend meanwhile is told apart. The dependency audit is off:
-it waits for a service on the network (`--audit` adds it).
+production, the nursery is warm; what they and the model server that they start spend meanwhile is told apart, but what
+the nursery and its child spend is counted as the run's. The dependency audit is off: it waits for a service on the
+network (`--audit` adds it).
 
 DVC runs six times `python stage.py INPUT OUTPUT`, which copies a line; a second pipeline has one stage of six load the
 same scikit-learn model and score the same 450 rows, because that load is the larger half of our first run.
@@ -32,6 +33,7 @@ from measuring import (
     measured,
     progress,
     publish,
+    resident_mb,
     table,
     told,
     tree_cpu_s,
@@ -86,11 +88,16 @@ def _gatewright(root: Path, samples: Samples, *, audit: bool) -> str:
     if audit:
         _add_audit(root)
     env = small_project.clean_environment()
-    with small_project.runtime(root) as supervisor:
-        before = tree_cpu_s(supervisor)
+    with small_project.runtime(root) as (supervisor, nursery):
+        before, nursery_before = tree_cpu_s(supervisor), tree_cpu_s(nursery)
         first = measured([GATEWRIGHT, "run", "--bootstrap-by", "benchmark"], cwd=root, env=env)
-        samples["first"].append(first.cpu_s)
-        samples["runtime"].append(tree_cpu_s(supervisor) - before)
+        # The child that scores is the nursery's, not the command's: what it costs belongs to the run all the same.
+        scoring_s = tree_cpu_s(nursery) - nursery_before
+        total_s = first.cpu_s + scoring_s
+        samples["first"].append(total_s)
+        samples["first: scoring"].append(scoring_s)
+        samples["runtime"].append(tree_cpu_s(supervisor) - before - scoring_s)
+        samples["nursery MB"].append(resident_mb(nursery))
         for _ in range(_RERUNS):
             rerun = measured([GATEWRIGHT, "run", "--if-changed"], cwd=root, env=env)
             samples["rerun"].append(rerun.cpu_s)
@@ -132,12 +139,16 @@ def _split(root: Path, samples: Samples, total: float) -> None:
     """What the children of the run cost, each run again by itself; what is left is the command."""
     (run,) = (root / ".gatewright" / "runs").iterdir()
     env = small_project.clean_environment()
+    said = (run / "logs" / "evaluate.log").read_text("utf-8")
+    if "nursery" in said:
+        raise BenchmarkFailed(f"the model was not scored in the nursery: {said}")
     scoring = measured([sys.executable, "-m", "gatewright.serving.scoring", run / "scoring.json"], cwd=root, env=env)
+    samples["scoring without nursery"].append(scoring.cpu_s)
     output = RESULTS / "pipelines" / "trained"
     output.mkdir(exist_ok=True)
     train = measured([sys.executable, "training/train.py", "data/train.parquet", output], cwd=root, env=env)
     lint = measured([sys.executable, "-m", "ruff", "check", "--no-cache", "training"], cwd=root, env=env)
-    children = {"scoring": scoring.cpu_s, "train": train.cpu_s, "lint": 2 * lint.cpu_s}
+    children = {"train": train.cpu_s, "lint": 2 * lint.cpu_s}
     for name, cost in children.items():
         samples[f"first: {name}"].append(cost)
     samples["first: the command"].append(total - sum(children.values()))
@@ -208,6 +219,8 @@ def _publish(samples: Samples, said: str) -> None:
     rows += [(f"  of the first: {name}", told(samples[f"first: {name}"]), "", "", "") for name in parts]
     rows += [
         ("beside it: supervisor, Envoy, model server", told(samples["runtime"]), "", "", "not in the first run"),
+        ("the nursery's memory, MB", told(samples["nursery MB"], 0), "", "", ""),
+        ("yardstick: scoring in a process of its own", told(samples["scoring without nursery"]), "", "", ""),
         ("yardstick: import skops.io and polars", told(samples["load"]), "", "", ""),
         ("yardstick: six times python", told(samples["six times python"]), "", "", ""),
     ]

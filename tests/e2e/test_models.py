@@ -53,12 +53,14 @@ def test_two_models_are_deployed_at_once_and_the_supervisor_adopts_the_second(tm
         assert [asked(port) for port in ports.values()] == [[1], [1]]
         ended = project.query("SELECT json_extract(body, '$.model') FROM records WHERE terminal = 1")
         assert sorted(ended) == [("toy",), ("twin",)]
-        running = project.query("SELECT model, name FROM processes WHERE name NOT LIKE 'model-%'")
-        assert sorted(running) == [("", "supervisor"), ("toy", "gateway"), ("twin", "gateway")]
+        served = "SELECT model, name FROM processes WHERE name NOT LIKE 'model-%'"
+        everything = {("", "supervisor"), ("", "nursery"), ("toy", "gateway"), ("twin", "gateway")}
+        project.until("one of each", lambda: set(project.query(served)) == everything)
         status = json.loads(project.command("status", "--model", "twin", "--output", "json").stdout)
         assert status["model"] == "twin"
         assert status["orphans"] == []
-        assert len(status["processes"]) == 3
+        assert {row["name"] for row in status["processes"]} > {"supervisor", "nursery", "gateway"}
+        assert len(status["processes"]) == 4
     finally:
         assert project.command("serve", "stop").returncode == 0
     assert project.query("SELECT * FROM processes") == []

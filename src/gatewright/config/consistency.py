@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path as File
 from typing import Any
 
+from gatewright.config.evaluation_rules import measured, slices
 from gatewright.config.nodes import Document
 from gatewright.config.problems import Path, dotted, nearest, shown
-from gatewright.config.shorthand import HARMLESS
-from gatewright.domain.documents import canonical_json
-from gatewright.domain.duration import Duration
+from gatewright.config.values import Finding, Values
 from gatewright.domain.errors import Problem
 from gatewright.domain.gate import CORE_GATES, GATE_NAMES
 from gatewright.domain.metrics import METRICS
-from gatewright.domain.project import PLACEHOLDERS
+from gatewright.domain.project import EVALUATION_PLACEHOLDERS, PLACEHOLDERS
 from gatewright.domain.rollout import RolloutPolicy
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -31,13 +29,13 @@ _LEFT_TO_A_SHELL = re.compile(r"\$(?:[A-Za-z_]|\()|(?:;|&&?|\|\|?|<|>>?)$")
 _NAMES: tuple[Path, ...] = (("model",), ("data", "train"), ("data", "evaluation"))
 _PATHS: tuple[Path, ...] = (("data", "schema"), ("checks", "dependencies", "requirements"))
 _COMMAND: Path = ("train", "command")
-
-Finding = tuple[Path, str]
+_PREDICT: Path = ("evaluation", "command")
+_COMMANDS = {_COMMAND: PLACEHOLDERS, _PREDICT: EVALUATION_PLACEHOLDERS}
 
 
 def contradictions(value: dict[str, Any], document: Document, root: File) -> Iterator[Problem]:
     """Every problem that needs more than a type to see; `value` is written out, `root` the workspace."""
-    values = _Values(value)
+    values = Values(value)
     rules: tuple[Iterable[Finding], ...] = (
         _names(values),
         _paths(values, root),
@@ -45,7 +43,8 @@ def contradictions(value: dict[str, Any], document: Document, root: File) -> Ite
         _shell_words(values),
         _margins_of_text(document.value),
         _data(values),
-        _slices(values),
+        measured(values),
+        slices(values),
         _gates(values),
         _overall(values),
         _waivers(values),
@@ -59,37 +58,7 @@ def contradictions(value: dict[str, Any], document: Document, root: File) -> Ite
             yield Problem(where=document.place(path), field=dotted(path), what=what)
 
 
-@dataclass(frozen=True, slots=True)
-class _Values:
-    root: dict[str, Any]
-
-    def at(self, path: Path) -> Any:
-        """The value at `path`; None where there is none."""
-        value: Any = self.root
-        for part in path:
-            value = value.get(part) if isinstance(value, dict) else None
-        return value
-
-    def entries(self, path: Path) -> list[Any]:
-        """The list at `path`; empty where there is none."""
-        found = self.at(path)
-        return found if isinstance(found, list) else []
-
-    def number(self, path: Path) -> float | None:
-        """The number at `path`; None where there is none."""
-        found = self.at(path)
-        return found if isinstance(found, (int, float)) and not isinstance(found, bool) else None
-
-    def seconds(self, path: Path, default: Duration) -> float | None:
-        """The duration at `path` in seconds; None if it is not one."""
-        found = self.at(path)
-        try:
-            return Duration.parse(default if found is None else found).seconds
-        except ValueError:
-            return None
-
-
-def _names(values: _Values) -> Iterator[Finding]:
+def _names(values: Values) -> Iterator[Finding]:
     for path in _NAMES:
         name = values.at(path)
         if isinstance(name, str) and name and not NAME.fullmatch(name):
@@ -97,7 +66,7 @@ def _names(values: _Values) -> Iterator[Finding]:
             yield path, f"{shown(name)} is not a name: a name is {rule}"
 
 
-def _paths(values: _Values, root: File) -> Iterator[Finding]:
+def _paths(values: Values, root: File) -> Iterator[Finding]:
     lint: Path = ("checks", "lint", "paths")
     named = [(path, values.at(path)) for path in _PATHS]
     named += [((*lint, index), entry) for index, entry in enumerate(values.entries(lint))]
@@ -125,29 +94,34 @@ def _outside(text: str, root: File) -> str:
     return "" if inside else "leads out of the workspace by a link"
 
 
-def _placeholders(values: _Values) -> Iterator[Finding]:
-    allowed = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-    for index, argument in enumerate(values.entries(_COMMAND)):
-        for word in _PLACEHOLDER.findall(argument) if isinstance(argument, str) else ():
-            if word not in PLACEHOLDERS:
-                near = nearest(word, PLACEHOLDERS)
-                guess = f"did you mean {{{near}}}? " if near else ""
-                yield (*_COMMAND, index), f"unknown placeholder {{{word}}}: {guess}allowed: {allowed}"
+def _placeholders(values: Values) -> Iterator[Finding]:
+    for path, known in _COMMANDS.items():
+        allowed = ", ".join(f"{{{name}}}" for name in known)
+        for index, argument in enumerate(values.entries(path)):
+            for word in _PLACEHOLDER.findall(argument) if isinstance(argument, str) else ():
+                if word not in known:
+                    near = nearest(word, known)
+                    guess = f"did you mean {{{near}}}? " if near else ""
+                    yield (*path, index), f"unknown placeholder {{{word}}}: {guess}allowed: {allowed}"
+    predict = values.entries(_PREDICT)
+    if predict and not any(isinstance(word, str) and "{output.path}" in word for word in predict):
+        yield _PREDICT, "has no {output.path}: nobody would know where the predictions are"
 
 
-def _shell_words(values: _Values) -> Iterator[Finding]:
+def _shell_words(values: Values) -> Iterator[Finding]:
     """Words that only a shell would understand, in a command that starts none."""
-    words = values.entries(_COMMAND)
-    if words and isinstance(words[0], str) and File(words[0]).name in _SHELLS:
-        return
-    for index, word in enumerate(words):
-        if isinstance(word, str) and _LEFT_TO_A_SHELL.search(_PLACEHOLDER.sub("", word)):
-            yield (*_COMMAND, index), f"{shown(word)} is for a shell, and none reads it: write the value itself"
+    for path in _COMMANDS:
+        words = values.entries(path)
+        if words and isinstance(words[0], str) and File(words[0]).name in _SHELLS:
+            continue
+        for index, word in enumerate(words):
+            if isinstance(word, str) and _LEFT_TO_A_SHELL.search(_PLACEHOLDER.sub("", word)):
+                yield (*path, index), f"{shown(word)} is for a shell, and none reads it: write the value itself"
 
 
 def _margins_of_text(value: Any, path: Path = ()) -> Iterator[Finding]:
     """White space that nobody sees at the edge of a text, and lines inside of one; a command may have both."""
-    if path == _COMMAND:
+    if path in _COMMANDS:
         return
     if isinstance(value, str) and value:
         if value != value.strip():
@@ -159,7 +133,7 @@ def _margins_of_text(value: Any, path: Path = ()) -> Iterator[Finding]:
         yield from _margins_of_text(item, (*path, key))
 
 
-def _data(values: _Values) -> Iterator[Finding]:
+def _data(values: Values) -> Iterator[Finding]:
     train, evaluation = values.at(("data", "train")), values.at(("data", "evaluation"))
     if isinstance(train, str) and train == evaluation:
         yield ("data", "evaluation"), f"{shown(evaluation)} is what the model is trained on: name another data set"
@@ -168,35 +142,7 @@ def _data(values: _Values) -> Iterator[Finding]:
         yield ("evaluation", "label"), f"{shown(label)} is also the id of a row: name another column"
 
 
-def _slices(values: _Values) -> Iterator[Finding]:
-    path: Path = ("evaluation", "slices")
-    entries = values.entries(path)
-    yield from _repeated(entries, path)
-    yield from _repeated(values.entries(("fairness", "attributes")), ("fairness", "attributes"))
-    for index, entry in enumerate(entries):
-        columns, bins = entry["columns"], entry.get("bins")
-        if isinstance(columns, list) and len(set(map(str, columns))) < len(columns):
-            yield (*path, index), "names a column twice"
-        if isinstance(bins, list):
-            yield from _ascending(bins, (*path, index, "bins"))
-
-
-def _ascending(numbers: list[Any], path: Path) -> Iterator[Finding]:
-    for index, (before, after) in enumerate(pairwise(numbers), start=1):
-        if isinstance(before, (int, float)) and isinstance(after, (int, float)) and after <= before:
-            yield (*path, index), f"{after} does not rise above the {before} before it: bins ascend"
-
-
-def _repeated(entries: list[Any], path: Path) -> Iterator[Finding]:
-    seen: set[bytes] = set()
-    for index, entry in enumerate(entries):
-        form = canonical_json(entry)
-        if form in seen and entry != HARMLESS:
-            yield (*path, index), "stands twice"
-        seen.add(form)
-
-
-def _gates(values: _Values) -> Iterator[Finding]:
+def _gates(values: Values) -> Iterator[Finding]:
     gates = values.at(("gates",))
     if not isinstance(gates, dict) or not gates:
         return
@@ -209,7 +155,7 @@ def _gates(values: _Values) -> Iterator[Finding]:
             yield ("gates", gate), f"has nothing to judge: name {dotted(path)}, or write {gate}: none"
 
 
-def _overall(values: _Values) -> Iterator[Finding]:
+def _overall(values: Values) -> Iterator[Finding]:
     """A floor is for what should be high, a ceiling for an error."""
     name = values.at(("evaluation", "metric"))
     metric = METRICS.get(name) if isinstance(name, str) else None
@@ -221,7 +167,7 @@ def _overall(values: _Values) -> Iterator[Finding]:
         yield ("gates", "overall", wrong), f"does not fit {name}, of which {better} is better: write {right}"
 
 
-def _waivers(values: _Values) -> Iterator[Finding]:
+def _waivers(values: Values) -> Iterator[Finding]:
     path: Path = ("gates", "waivers")
     for index, entry in enumerate(values.entries(path)):
         gate = entry.get("gate") if isinstance(entry, dict) else None
@@ -231,7 +177,7 @@ def _waivers(values: _Values) -> Iterator[Finding]:
                 yield (*path, index, "gate"), f"{shown(gate)} is not checked here: there is nothing to waive"
 
 
-def _steps(values: _Values) -> Iterator[Finding]:
+def _steps(values: Values) -> Iterator[Finding]:
     path: Path = ("rollout", "steps")
     weights = [entry.get("weight") if isinstance(entry, dict) else None for entry in values.entries(path)]
     for index, (before, after) in enumerate(pairwise(weights), start=1):
@@ -239,7 +185,7 @@ def _steps(values: _Values) -> Iterator[Finding]:
             yield (*path, index, "weight"), f"{after} does not rise above the {before} of the step before it"
 
 
-def _rollout(values: _Values) -> Iterator[Finding]:
+def _rollout(values: Values) -> Iterator[Finding]:
     defaults = RolloutPolicy()
     for name in ("errors", "latency"):
         rollback = values.number(("rollout", name, "rollback_margin"))

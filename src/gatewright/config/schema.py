@@ -7,7 +7,7 @@ from typing import Any
 from gatewright.config.consistency import NAME
 from gatewright.config.models import MODELS
 from gatewright.config.project import SECTIONS, PluginOptions
-from gatewright.config.shorthand import NONE, BinnedSlice
+from gatewright.config.shorthand import NONE, BinnedSlice, ConditionSlice
 from gatewright.domain.duration import Duration
 from gatewright.domain.project import Project
 
@@ -112,8 +112,9 @@ def _default(value: Any) -> Any:
 
 
 def _slices() -> dict[str, Any]:
-    column = {"type": "string", "minLength": 1}
+    column, binned = {"type": "string", "minLength": 1}, _of(BinnedSlice)
+    part = {"anyOf": [column, binned]}
     return {
-        "description": "One column, several columns together, or one numeric column in intervals.",
-        "anyOf": [column, {"type": "array", "items": column, "minItems": 1}, _of(BinnedSlice)],
+        "description": "A column, several together, one numeric column in intervals, or rows for which SQL holds.",
+        "anyOf": [column, {"type": "array", "items": part, "minItems": 1}, binned, _of(ConditionSlice)],
     }

@@ -34,6 +34,14 @@ class BinnedSlice:
     bins: Annotated[tuple[float, ...], MinLen(1)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionSlice:
+    """The rows for which an SQL expression holds, and what their slice is called."""
+
+    name: Text
+    where: Text
+
+
 def written_out(document: Document) -> tuple[dict[str, Any], list[Problem]]:
     """The root mapping without short forms, ready to be read as a Project, and what is wrong with the short forms."""
     found = [(path, _advice(path)) for path in _empties(document.value)]
@@ -96,19 +104,46 @@ def _slice(entry: Any, document: Document, path: Path, problems: list[Problem]) 
     columns: list[Any]
     if isinstance(entry, str):
         kind, columns = Text, [entry]
+    elif isinstance(entry, list) and any(isinstance(part, dict) for part in entry):
+        return _crossed(entry, document, path, problems)
     elif isinstance(entry, list):
         kind, columns = Annotated[tuple[Text, ...], MinLen(1)], entry
+    elif isinstance(entry, dict) and {"where", "name"} & entry.keys():
+        return _read(ConditionSlice, entry, document, path, problems) or dict(HARMLESS)
     elif isinstance(entry, dict):
         kind, columns = BinnedSlice, [entry.get("column")]
     elif entry is None:
         return dict(HARMLESS)
     else:
-        what = f"{shown(entry)} is not a slice: write SEX, [SEX, RAC1P] or {{column: AGEP, bins: [25, 50]}}"
+        forms = "SEX, [SEX, RAC1P], {column: AGEP, bins: [25, 50]} or {name: young, where: AGEP < 30}"
+        what = f"{shown(entry)} is not a slice: write {forms}"
         problems.append(Problem(where=document.place(path), field=dotted(path), what=what))
         return dict(HARMLESS)
-    _, wrong = read_value(kind, entry, document, path)
-    if wrong:
-        told = {problem.field for problem in problems}
-        problems.extend(problem for problem in wrong if problem.field not in told)
+    if _read(kind, entry, document, path, problems) is None:
         return dict(HARMLESS)
     return {"columns": columns, "bins": entry["bins"]} if isinstance(entry, dict) else {"columns": columns}
+
+
+def _crossed(parts: list[Any], document: Document, path: Path, problems: list[Problem]) -> Any:
+    """Several columns, of which one is cut into intervals: it comes last in the long form."""
+    binned = [part for part in parts if isinstance(part, dict)]
+    if len(binned) > 1:
+        what = "cuts two columns into intervals: only one of several columns can have bins"
+        problems.append(Problem(where=document.place(path), field=dotted(path), what=what))
+        return dict(HARMLESS)
+    read = [
+        _read(BinnedSlice if isinstance(part, dict) else Text, part, document, (*path, index), problems)
+        for index, part in enumerate(parts)
+    ]
+    if None in read:
+        return dict(HARMLESS)
+    plain = [part for part in parts if isinstance(part, str)]
+    return {"columns": [*plain, binned[0]["column"]], "bins": binned[0]["bins"]}
+
+
+def _read(kind: Any, value: Any, document: Document, path: Path, problems: list[Problem]) -> Any:
+    """`value` itself if it can be read as a `kind`; None, and its problems told, if not."""
+    _, wrong = read_value(kind, value, document, path)
+    told = {problem.field for problem in problems}
+    problems.extend(problem for problem in wrong if problem.field not in told)
+    return None if wrong else value

@@ -22,6 +22,7 @@ from gatewright.domain.metrics import MetricName, Task
 from gatewright.domain.rollout import RolloutPolicy
 
 Text = Annotated[str, MinLen(1)]
+EVALUATION_PLACEHOLDERS = ("model.path", "model.role", "data.path", "output.path")
 PLACEHOLDERS = ("data.path", "data.version", "run.id", "output.dir", "model")
 
 

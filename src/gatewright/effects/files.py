@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.lineage import Artifact, DataFile
@@ -35,6 +36,15 @@ def write_atomic(path: Path, data: bytes) -> None:
     except OSError as error:
         raise _refused("write", path, error) from error
     failpoint(f"after-write:{path.name}")
+
+
+def open_log(path: Path) -> BinaryIO:
+    """`path` for appending, its folder made if need be. WorldFailed if the disk refuses."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")
+    except OSError as error:
+        raise _refused("write", path, error) from error
 
 
 def read_bytes(path: Path, limit: int) -> bytes:

@@ -13,7 +13,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -26,11 +26,7 @@ _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 def main(arguments: Sequence[str]) -> int:
     """Run the command to its end; returns its exit code, or ends by the signal that ended it."""
     parent, grace_s, argv = int(arguments[0]), float(arguments[1]), list(arguments[2:])
-    signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGCHLD})
-    control = ctypes.CDLL(None).prctl
-    control(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    control(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-    if os.getppid() != parent:
+    if not keep(parent):
         return 128 + signal.SIGTERM
     try:
         command = os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0, setsigmask=(), setsigdef=_IGNORED_BY_PYTHON)
@@ -42,13 +38,35 @@ def main(arguments: Sequence[str]) -> int:
     return leave(status)
 
 
-def attend(command: int) -> int | None:
-    """The wait status of `command`; None when everything is to end before it did."""
-    while signal.sigwait({*_ENDING, signal.SIGCHLD}) == signal.SIGCHLD:
+def attend(command: int, unwanted: Callable[[], bool] = lambda: False, every_s: float = 3600.0) -> int | None:
+    """The wait status of `command`; None when everything is to end before it did.
+
+    `unwanted` says, asked every `every_s` seconds, that nobody waits for the command any more.
+    """
+    while not unwanted():
+        heard = signal.sigtimedwait({*_ENDING, signal.SIGCHLD}, every_s)
+        if heard is None:
+            continue
+        if heard.si_signo != signal.SIGCHLD:
+            return None
         status = reap(command)
         if status is not None:
             return status
     return None
+
+
+def keep(parent: int) -> bool:
+    """Become the one that adopts orphans, hears of ended children, and ends with `parent`; False if that is gone."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGCHLD})
+    control = ctypes.CDLL(None).prctl
+    control(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    return ends_with(parent, signal.SIGTERM)
+
+
+def ends_with(parent: int, number: int) -> bool:
+    """Have the kernel send signal `number` to this process when its parent ends; False if `parent` is gone already."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+    return os.getppid() == parent
 
 
 def reap(command: int = 0) -> int | None:

@@ -6,6 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from gatewright.effects.files import open_log
 from gatewright.effects.processes import end_tree, spawn
 from gatewright.engine.journal import log
 from gatewright.ports import Gateway
@@ -41,8 +42,7 @@ class GatewayProcess:
     def start(self) -> None:
         """Start it; UnusableInput when its port is taken."""
         argv = self._gateway.argv()
-        self._log_file.parent.mkdir(parents=True, exist_ok=True)
-        with self._log_file.open("ab") as output:
+        with open_log(self._log_file) as output:
             self._process = spawn(argv, cwd=self._folder, log=output.fileno())
         self._started = time.monotonic()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 from datetime import datetime
@@ -12,10 +14,10 @@ _REPEAT_S = 10.0
 
 
 def log(text: str) -> None:
-    """One line, with the time."""
+    """One line, with the time; on a full disk it is lost, which must end nothing."""
     stamp = datetime.now().astimezone().isoformat(timespec="milliseconds")
-    sys.stderr.write(f"{stamp} {text}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        os.write(sys.stderr.fileno(), f"{stamp} {text}\n".encode())
 
 
 class Complaints:

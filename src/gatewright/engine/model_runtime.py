@@ -49,6 +49,7 @@ class ModelRuntime:
         self._applied: RouteTable | None = None
         self._lease = Lease()
         self._checked = self._rotated = 0.0
+        self._answers = False
         self._told: dict[str, ProcessRow] = {}
         self._route: Route | None = None
         self._complaints = Complaints()
@@ -60,6 +61,11 @@ class ModelRuntime:
                 step()
             except GatewrightError as error:  # a full disk or a port taken for a moment must not end what serves
                 self._complaints.tell(error)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing of it is starting."""
+        return self._answers and all(server.ready or server.error for server in self._servers.values())
 
     def _serve(self) -> None:
         now = time.monotonic()
@@ -157,7 +163,7 @@ class ModelRuntime:
         rows = [self._server_row(server) for server in self._servers.values()]
         gateway = self.gateway_process
         if gateway.pid is not None:
-            ready = gateway.ready()
+            ready = self._answers = gateway.ready()
             rows.append(self._row("gateway", gateway.pid, ready=ready, restarts=gateway.restarts, error=gateway.error))
         for row in rows:
             told = self._told.get(row.name)

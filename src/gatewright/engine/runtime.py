@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from gatewright.domain.errors import UnusableInput, WorldFailed
+from gatewright.effects.files import open_log
 from gatewright.effects.processes import end, spawn, wait_until
 from gatewright.store.processes import SUPERVISOR
 from gatewright.workspace import STATE, Workspace
@@ -28,9 +29,7 @@ def ensure_supervisor(workspace: Workspace) -> None:
     """
     if _gateway_answers(workspace):
         return
-    logs = workspace.root / STATE / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    with (logs / "supervisor.log").open("ab") as log:
+    with open_log(workspace.root / STATE / "logs" / "supervisor.log") as log:
         process = spawn(
             [sys.executable, "-m", "gatewright.engine.supervisor", str(workspace.root)],
             cwd=workspace.root,

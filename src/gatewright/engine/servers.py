@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gatewright.domain.documents import short
 from gatewright.domain.routing import Endpoint, cluster_name
+from gatewright.effects.files import open_log
 from gatewright.effects.processes import ProcessIdentity, end_tree, spawn
 
 CRASHES_ALLOWED = 3
@@ -84,8 +85,7 @@ class ModelServer:
         if time.monotonic() < self._next_start:
             return False
         argv = [sys.executable, "-m", "gatewright.serving.server", "--artifact", self.folder, "--model", self.model]
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
+        with open_log(self.log) as log:
             self.process = spawn(
                 [*argv, "--digest", self.digest, "--port", "0"],
                 cwd=self.root,

@@ -14,7 +14,8 @@ from gatewright.engine.opening import open_runs
 from gatewright.rules import evidence, routing
 from gatewright.workspace import Workspace
 
-_OURS = ("gatewright.serving.server", "gatewright.engine.supervisor")
+_NURSERY = "gatewright.serving.nursery"
+_OURS = ("gatewright.serving.server", "gatewright.engine.supervisor", _NURSERY)
 
 
 def view(workspace: Workspace) -> dict[str, Any]:
@@ -109,9 +110,17 @@ def orphans(workspace: Workspace) -> list[int]:
             or (process.info["cwd"] or "").startswith(root)
             or any(word.startswith(f"{root}/") for word in words)
         )
-        if ours and here and process.pid not in known:
+        if ours and here and process.pid not in known and not (_NURSERY in words and _descends(process, known)):
             found.append(process.pid)
     return found
+
+
+def _descends(process: psutil.Process, known: set[int]) -> bool:
+    """Whether a known process started it, as the nursery does for each scoring."""
+    try:
+        return any(parent.pid in known for parent in process.parents())
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _shares(table: RouteTable | None) -> dict[str, float] | None:

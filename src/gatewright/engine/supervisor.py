@@ -22,11 +22,13 @@ from gatewright.domain.errors import GatewrightError
 from gatewright.effects.processes import ProcessIdentity, end
 from gatewright.engine.journal import Complaints, log
 from gatewright.engine.model_runtime import ModelRuntime
+from gatewright.engine.nursery import NurseryProcess
 from gatewright.store.processes import SUPERVISOR, Processes, ProcessRow
 from gatewright.workspace import CONFIG, STATE, Plugins, Workspace
 
 _LOOP_S = 0.1
 _CONFIG_EVERY_S = 1.0
+_QUIET_S = 1.0
 
 
 class Supervisor:
@@ -38,7 +40,9 @@ class Supervisor:
         self._processes: Processes = workspaces[0].processes
         self._clock = workspaces[0].clock
         self._runtimes = {workspace.project.model: _runtime(workspace) for workspace in workspaces}
+        self._nursery = NurseryProcess(root, self._processes, self._clock)
         self._stopping = False
+        self._busy = 0.0
         self._seen = self._config_time()
         self._looked = 0.0
         self._complaints = Complaints()
@@ -59,8 +63,10 @@ class Supervisor:
                 for runtime in self._runtimes.values():
                     runtime.reconcile()
                 self._adopt_new_models()
+                self._keep_nursery()
                 time.sleep(_LOOP_S)
         finally:
+            self._nursery.end()
             for runtime in self._runtimes.values():
                 runtime.end()
             self._processes.forget_every_model()
@@ -68,6 +74,18 @@ class Supervisor:
     def stop(self, *_: object) -> None:
         """End the loop after this look."""
         self._stopping = True
+
+    def _keep_nursery(self) -> None:
+        """Only once all that serves has been up for a second: its start takes a processor for as long as theirs."""
+        now = time.monotonic()
+        if not all(runtime.settled for runtime in self._runtimes.values()):
+            self._busy = now
+        if now - self._busy < _QUIET_S:
+            return
+        try:
+            self._nursery.look()
+        except GatewrightError as error:
+            self._complaints.tell(error)
 
     def _adopt_new_models(self) -> None:
         """A model that gatewright.yaml has gained is served too; the others go on as they were started."""

@@ -38,11 +38,17 @@ class Plan:
     filled: tuple[str, ...]
     probabilities: tuple[str, ...]
     cluster: str | None
+    own: tuple[str, ...]
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
         """All rows, the slices and the groups, each once."""
         return tuple(dict.fromkeys((OVERALL, *self.slices, *self.groups.values())))
+
+    @property
+    def explored(self) -> tuple[str, ...]:
+        """The columns by which weak slices are looked for, and those that say how well a row went."""
+        return (CANDIDATE, *(() if self.task == "score" else (LABEL,)), *self.own)
 
     @property
     def has_classes(self) -> bool:
@@ -73,6 +79,8 @@ def planned(
     slices = tuple(partition(spec) for spec in evaluation.slices)
     _check_names(slices)
     own = list(dict.fromkeys((*columns(evaluation.slices), *fairness.attributes)))
+    sliced = tuple(own)
+    main = (CANDIDATE, BASELINE) if BASELINE in others else (CANDIDATE,)
     own += [evaluation.cluster] if evaluation.cluster and evaluation.cluster not in own else []
     needed = [ID, *([] if task == "score" else [LABEL]), *models, *(scored if has_scores else [])]
     check_columns(names, needed, own)
@@ -80,13 +88,14 @@ def planned(
         task=task,
         metrics=measured(evaluation, task, has_scores=has_scores),
         positive=fairness.positive,
-        pairs=tuple((CANDIDATE, other) for other in others) or ((CANDIDATE,),),
+        pairs=(main, *((CANDIDATE, other) for other in others if other != BASELINE)),
         slices=slices,
         groups={name: partition(SliceSpec(columns=(name,))) for name in fairness.attributes},
         columns=(*needed, *own),
         filled=tuple(needed),
         probabilities=tuple(scored) if has_scores and task == "binary" else (),
         cluster=evaluation.cluster,
+        own=sliced,
     )
 
 

@@ -12,6 +12,7 @@ means has the variance ∇gᵀ Σ ∇g / n with the sample covariance Σ of a ro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -151,13 +152,14 @@ def paired(rows: int, values: Sequence[float], gradient: Floats, covariance: Flo
     variances = np.maximum(np.diag(spread), 0.0).tolist()
     if len(values) == 1:
         return PairedEstimate(rows=rows, candidate=values[0], candidate_var=variances[0])
+    most = math.sqrt(variances[0] * variances[1])  # what rounding left beyond is none
     return PairedEstimate(
         rows=rows,
         candidate=values[0],
         candidate_var=variances[0],
         baseline=values[1],
         baseline_var=variances[1],
-        covariance=float(spread[0, 1]),
+        covariance=min(max(float(spread[0, 1]), -most), most),
     )
 
 

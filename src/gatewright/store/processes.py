@@ -10,12 +10,13 @@ from gatewright.effects.processes import ProcessIdentity
 from gatewright.store.database import Database
 
 SUPERVISOR = "supervisor"
+NURSERY = "nursery"
 EVERY_MODEL = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRow:
-    """One process of the runtime: `supervisor`, or a model's `gateway` and `model-<digest12>`."""
+    """One process of the runtime: `supervisor`, `nursery`, or a model's `gateway` and `model-<digest12>`."""
 
     name: str
     identity: ProcessIdentity
@@ -28,14 +29,14 @@ class ProcessRow:
 
 
 class Processes:
-    """The runtime's processes for one model, and the supervisor; written by the supervisor only."""
+    """The runtime's processes for one model, and those of all; written by the supervisor only."""
 
     def __init__(self, database: Database, model: str) -> None:
         self._database = database
         self._model = model
 
     def all(self) -> tuple[ProcessRow, ...]:
-        """Every process of this model, and the supervisor."""
+        """Every process of this model, and those there for all models."""
         sql = "SELECT * FROM processes WHERE model IN (?, ?) ORDER BY name"
         return tuple(_process(row) for row in self._database.rows(sql, (self._model, EVERY_MODEL)))
 
@@ -79,7 +80,7 @@ class Processes:
             connection.execute("DELETE FROM processes")
 
     def _owner(self, name: str) -> str:
-        return EVERY_MODEL if name == SUPERVISOR else self._model
+        return EVERY_MODEL if name in (SUPERVISOR, NURSERY) else self._model
 
 
 def _process(row: sqlite3.Row) -> ProcessRow:

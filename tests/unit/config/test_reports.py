@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewright.config.reports import KNOWN, LIMIT, _distance, read_baseline, read_report
-from gatewright.domain.accuracy_counts import Latency
 from gatewright.domain.errors import ReportError, UnusableInput
+from gatewright.domain.evaluation import Latency
 from gatewright.domain.project import EvaluationSection, FairnessSection, SliceSpec
-from gatewright.rules.evaluation import evaluate, summary
+from gatewright.rules.evaluation import evaluate
+from gatewright.rules.summary import summary
 
 GOOD: dict[str, Any] = {
     "overall_accuracy": 0.91,
@@ -200,10 +201,11 @@ def test_gatewright_s_own_report_is_such_a_report(file: Path) -> None:
         EvaluationSection(label="y", slices=(SliceSpec(columns=("x",)),)),
         FairnessSection(attributes=("x",)),
         model="m",
+        task="binary",
         candidate_digest="c",
         baseline_digest=None,
         evaluation_digest="e",
-        candidate_latency=Latency(p50_ms=1, p99_ms=2, samples=300),
+        candidate_latency=Latency(p50_ms=1, p99_ms=2, p99_upper_ms=3, samples=300),
     )
     found = read_report(write(file, {"schema": "gatewright/evaluation-report/1", **summary(report, min_rows=1)}))
     assert found.slices == {"x=1": 1.0, "x=2": round(1 / 3, 12)}

@@ -17,7 +17,8 @@ from typing import Any
 from gatewright.domain.documents import read_json
 from gatewright.domain.errors import WorldFailed
 from gatewright.domain.project import DependenciesSection
-from gatewright.effects.processes import Captured, interpreter_first, run_captured
+from gatewright.effects.commands import Captured, run_captured
+from gatewright.effects.processes import interpreter_first
 from gatewright.ports import CheckResult, Context, Finding
 
 NAME = "pip-audit"

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gatewright.domain.errors import WorldFailed
+from gatewright.effects.commands import Captured, run_captured
 from gatewright.effects.files import safe_join
-from gatewright.effects.processes import Captured, interpreter_first, run_captured
+from gatewright.effects.processes import interpreter_first
 from gatewright.ports import CheckResult, Context, Finding
 
 NAME = "ruff"

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 
 from gatewright.domain.errors import Interrupted
-from gatewright.effects.processes import interpreter_first, run_streaming
+from gatewright.effects.commands import run_streaming
+from gatewright.effects.processes import interpreter_first
 from gatewright.ports import Context, Job, JobResult, Progress
 
 

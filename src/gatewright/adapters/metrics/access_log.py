@@ -26,6 +26,9 @@ _FEWEST_FOR_P99 = 300
 _SLOW_WITHOUT_HISTORY_MS = 1000.0
 _NEVER_SLOW_MS = 20.0  # below, a quieter server alone (caches, wake-ups) looks like a slower model
 _CLIENT_LEFT = "DC"
+# What the server did to an answer that had begun: closed, refused, reset, let it wait, broke the protocol. The status
+# says 200 all the same, and no retry is possible any more.
+_BROKEN = frozenset(("LR", "UC", "UF", "UPE", "UR", "UT"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,7 @@ class Request:
     code: int
     duration_ms: float
     user: str | None
+    broken: bool
 
     @property
     def weight(self) -> float:
@@ -71,8 +75,8 @@ class Request:
 
     @property
     def failed(self) -> bool:
-        """A rescued request counts as failed, and so does a server error."""
-        return self.attempts > 1 or self.code >= 500 or self.code == 0
+        """A rescued request counts as failed, and so does a server error or an answer that broke off."""
+        return self.attempts > 1 or self.code >= 500 or self.code == 0 or self.broken
 
     def slow(self, limit_ms: float) -> bool:
         """A rescued request counts as slow: its own arm never answered it."""
@@ -204,6 +208,7 @@ def _parse(line: bytes) -> Request | None:
             code=int(fields["code"]),
             duration_ms=duration / 1000 if duration is not None else float(fields["duration_ms"]),
             user=fields["user"],
+            broken=not _BROKEN.isdisjoint(fields["flags"].split(",")),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -199,7 +199,7 @@ def test_nothing_survives_when_we_are_killed(tmp_path: Path, mark: str) -> None:
     code = DAEMON.replace("MARK", repr(mark)) + f"print('started', flush=True)\n{SLEEP}\n"
     script = tmp_path / "run.py"
     script.write_text(
-        "import sys\nfrom pathlib import Path\nfrom gatewright.effects.processes import run_streaming\n"
+        "import sys\nfrom pathlib import Path\nfrom gatewright.effects.commands import run_streaming\n"
         f"run_streaming([sys.executable, '-c', {code!r}, {mark!r}], cwd=Path('.'), env={{}}, log=Path('log'),\n"
         "              timeout_s=60, on_line=lambda line: print(line, flush=True), grace_s=0.2)\n",
         encoding="utf-8",

@@ -110,6 +110,8 @@ LATER = 2 * TICK_S + 3
         ({"code": 500}, (1, 1, 0, 0)),
         ({"code": 0}, (1, 1, 0, 0)),
         ({"code": 404}, (1, 0, 0, 0)),
+        ({"flags": "UPE"}, (1, 1, 0, 0)),  # 200, but the answer broke off
+        ({"flags": "UT,UC", "cluster": STABLE}, (0, 0, 1, 1)),
         ({"attempts": 2, "cluster": STABLE}, (1, 1, 0, 0)),  # rescued by stable: the canary failed
         ({"attempts": 2, "cluster": CANARY}, (0, 0, 1, 1)),  # rescued by the canary: stable failed
         ({"attempts": 2, "cluster": STABLE, "code": 503}, (1, 1, 0, 0)),  # both failed: charged to the drawn arm

@@ -12,13 +12,14 @@ from gatewright.domain.documents import canonical_json, sha256
 from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.routing import Endpoint, RouteTable
 from gatewright.effects import http
-from gatewright.effects.files import write_atomic
 from gatewright.effects.processes import wait_until
+from gatewright.effects.reserve import Reserve
 from gatewright.ports import Context
 
 _ADMIN_S = 1.0
 _APPLY_S = 1.0
 _LOG_LIMIT = 64 << 20
+_RESERVE = 256 << 10
 
 
 class EnvoyGateway:
@@ -27,6 +28,8 @@ class EnvoyGateway:
     def __init__(self, options: Options, context: Context) -> None:
         self._folder = context.gateway_folder
         self._log = context.access_log
+        # Traffic must come back to the stable arm on a full disk, too.
+        self._reserve = Reserve(self._folder / "reserve", _RESERVE)
         self._options = options
         self._settings = configuration.GatewayOptions(
             host=options.host,
@@ -131,7 +134,7 @@ class EnvoyGateway:
             self._write(Path(path), document)
 
     def _write(self, path: Path, document: configuration.Document) -> None:
-        write_atomic(path, configuration.encode(document).encode())
+        self._reserve.write_atomic(path, configuration.encode(document).encode())
 
     def _admin(self, query: str) -> bytes:
         return http.get(self._url(query), timeout_s=_ADMIN_S)
