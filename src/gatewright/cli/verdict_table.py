@@ -58,7 +58,7 @@ def _changes(result: GateResult) -> Iterator[str]:
 def _row(each: Comparison) -> tuple[str, ...]:
     from gatewright.web import words
 
-    p = each.p_adjusted if each.p_adjusted is not None else each.p
+    p = each.p_adjusted
     return (
         _coloured(words.standing(each)),
         words.shortened(each.slice, _SLICE),

@@ -126,7 +126,7 @@ def _row(axis: _Axis, each: Comparison, top: float, several: bool) -> Iterator[s
     label = text(LEFT - 10, y + 4, shortened(name, _LABEL), "ink", INK, "end", weight=weight)
     yield f"<g><title>{safe(_row_words(each, name))}</title>{label}</g>"
     yield text(_ROWS, y + 4, whole(each.rows), "ink", INK, "end")
-    yield text(_P, y + 4, p_value(each.p_adjusted if each.p_adjusted is not None else each.p), "ink", INK, "end")
+    yield text(_P, y + 4, p_value(each.p_adjusted), "ink", INK, "end")
     estimate = change_of(each)
     if estimate is None:
         words = shortened(each.note or "not tested", _NOTE)
