@@ -21,7 +21,7 @@ from gatewright.domain.gate import Comparison, FairnessGate, Judgement, OverallG
 from gatewright.domain.project import EvaluationSection, FairnessSection, GatesSection, SliceSpec
 from gatewright.rules.evaluation import evaluate
 from gatewright.rules.judgement import judge
-from gatewright.rules.metrics import Outcomes
+from gatewright.rules.measuring.metrics import Outcomes
 
 _SLICES = (
     *(SliceSpec(columns=(name,)) for name in ("SEX", "RAC1P", "DIS", "SCHL")),

@@ -12,7 +12,7 @@ from typing import Any
 from gatewright.domain.evaluation import Latency
 from gatewright.domain.project import EvaluationSection, FairnessSection
 from gatewright.rules.evaluation import evaluate
-from gatewright.rules.summary import summary
+from gatewright.rules.reports.summary import summary
 from gatewright.store.runs import CANDIDATE, REPORT, Handoff, RunFolder
 from tests.fixtures.toy import people
 

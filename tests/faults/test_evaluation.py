@@ -13,7 +13,7 @@ from gatewright.domain.lineage import Candidate
 from gatewright.engine.opening import open_run
 from gatewright.engine.pipeline import STAGES, run_stage
 from gatewright.ports import Registration
-from gatewright.rules.report import report_from
+from gatewright.rules.reports.reading import report_from
 from gatewright.store.codec import decode
 from gatewright.store.runs import RunFolder
 from gatewright.testing import Silent

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gatewright.domain.evaluation import ALL, Arm, EvaluationReport
 from gatewright.domain.metrics import METRICS
-from gatewright.rules.metrics import Outcomes
+from gatewright.rules.measuring.metrics import Outcomes
 from tests.fixtures.predictions import by, measured
 
 Rows = dict[str, list[Any]]

@@ -23,7 +23,7 @@ def explain_run(root: Path, run_id: str | None, output: Output, skip: frozenset[
     Returns the verdict's exit code.
     """
     from gatewright.cli.gate_files import EXIT_CODES, as_json
-    from gatewright.rules.explanation import explained
+    from gatewright.rules.gates.explanation import explained
     from gatewright.store.verdicts import read_verdict
 
     workspace = opened(root, run_id) if run_id else opened_for_any(root)

@@ -31,8 +31,8 @@ def gate_report_files(
     Returns 0 (pass), 1 (a gate fails) or 3 (a gate could not tell); raises UnusableInput or ReportError for 2.
     """
     from gatewright.config.reports import read_baseline, read_report
-    from gatewright.rules.explanation import explained
-    from gatewright.rules.point import judge_measures
+    from gatewright.rules.gates.explanation import explained
+    from gatewright.rules.gates.point import judge_measures
 
     gates = gates or GatesSection()
     skipped = gate_names(skip)

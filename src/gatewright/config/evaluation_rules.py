@@ -12,8 +12,8 @@ from gatewright.config.values import Finding, Values
 from gatewright.domain.documents import canonical_json
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.metrics import METRICS
-from gatewright.rules.factors import columns_of
-from gatewright.rules.measured import CLUSTERED
+from gatewright.rules.measuring.factors import columns_of
+from gatewright.rules.measuring.measured import CLUSTERED
 
 
 def measured(values: Values) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from gatewright.config.problems import failure, shown
 from gatewright.domain.errors import Problem, ReportError, UnusableInput
 from gatewright.domain.evaluation import Measures
 from gatewright.domain.gate import GATE_NAMES, GateName
-from gatewright.rules.report import report_from
+from gatewright.rules.reports.reading import report_from
 
 LIMIT = 2 << 20
 ACCURACY, SLICES, PARITY = "overall_accuracy", "slices", "demographic_parity_diff"

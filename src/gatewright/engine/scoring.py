@@ -48,7 +48,7 @@ def score(
 
 def body_of(workspace: Workspace, report: EvaluationReport) -> dict[str, Any]:
     """The body of evaluation-report.json, with groups as small as this project looks at."""
-    from gatewright.rules.summary import summary
+    from gatewright.rules.reports.summary import summary
 
     gates = workspace.project.gates
     if gates is not None and gates.fairness is not None:
@@ -64,7 +64,7 @@ def _job(
     data: Path,
     output: Path,
 ) -> dict[str, Any]:
-    from gatewright.rules.slices import columns
+    from gatewright.rules.measuring.slices import columns
 
     evaluation, fairness = workspace.project.evaluation, workspace.project.fairness
     kept = [*columns(evaluation.slices), *fairness.attributes]

@@ -10,12 +10,12 @@ from gatewright.domain.errors import UnusableInput
 from gatewright.domain.evaluation import EvaluationReport, Latency, LatencyRatio
 from gatewright.domain.metrics import Task
 from gatewright.domain.project import EvaluationSection, FairnessSection
-from gatewright.rules.cells import METRIC_VERSION
-from gatewright.rules.measured import primary
-from gatewright.rules.plan import Plan, planned
-from gatewright.rules.prediction_rows import BASELINE, GOLDEN, ID, PIECE, Identities, check_piece, pieces
-from gatewright.rules.tally import Pass
-from gatewright.rules.weak_slices import sample, weak_slices
+from gatewright.rules.measuring.cells import METRIC_VERSION
+from gatewright.rules.measuring.measured import primary
+from gatewright.rules.measuring.plan import Plan, planned
+from gatewright.rules.measuring.prediction_rows import BASELINE, GOLDEN, ID, PIECE, Identities, check_piece, pieces
+from gatewright.rules.measuring.tally import Pass
+from gatewright.rules.measuring.weak_slices import sample, weak_slices
 
 if TYPE_CHECKING:
     import polars as pl

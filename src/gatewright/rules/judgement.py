@@ -24,17 +24,17 @@ from gatewright.domain.gate import (
 )
 from gatewright.domain.metrics import METRICS
 from gatewright.domain.project import GatesSection
-from gatewright.rules.agenda import set_agenda
-from gatewright.rules.false_alarms import false_alarms
+from gatewright.rules.gates.agenda import set_agenda
 from gatewright.rules.gates.calibration import judge_calibration
 from gatewright.rules.gates.fairness import judge_fairness
+from gatewright.rules.gates.false_alarms import false_alarms
 from gatewright.rules.gates.golden import judge_golden
 from gatewright.rules.gates.latency import judge_latency
 from gatewright.rules.gates.overall import judge_overall
+from gatewright.rules.gates.point import judge_measures
 from gatewright.rules.gates.slices import judge_auc, judge_slices
-from gatewright.rules.measures import measures
-from gatewright.rules.point import judge_measures
-from gatewright.rules.waivers import check_expiry, waive
+from gatewright.rules.gates.waivers import check_expiry, waive
+from gatewright.rules.reports.measures import measures
 
 
 def judge(

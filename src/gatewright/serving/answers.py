@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from gatewright.domain.errors import DataError, UnusableInput
 from gatewright.effects.tables import reading, scan
-from gatewright.rules.cells import METRIC_VERSION
+from gatewright.rules.measuring.cells import METRIC_VERSION
 from gatewright.serving.evaluation_rows import to_matrix
 from gatewright.serving.job import ScoringJob
 from gatewright.serving.models import LoadedModel, PredictionFailed

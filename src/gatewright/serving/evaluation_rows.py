@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gatewright.domain.errors import UnusableInput
-from gatewright.rules.prediction_rows import RESERVED
+from gatewright.rules.measuring.prediction_rows import RESERVED
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> pl.DataFrame:

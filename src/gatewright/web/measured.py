@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatewright.domain.evaluation import Arm, EvaluationReport, Latency, SliceEvidence, WeakSlice
-from gatewright.rules.report import report_from
+from gatewright.rules.reports.reading import report_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

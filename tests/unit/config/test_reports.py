@@ -16,7 +16,7 @@ from gatewright.domain.errors import ReportError, UnusableInput
 from gatewright.domain.evaluation import Latency
 from gatewright.domain.project import EvaluationSection, FairnessSection, SliceSpec
 from gatewright.rules.evaluation import evaluate
-from gatewright.rules.summary import summary
+from gatewright.rules.reports.summary import summary
 
 GOOD: dict[str, Any] = {
     "overall_accuracy": 0.91,

@@ -22,8 +22,8 @@ from gatewright.domain.gate import (
     Waiver,
 )
 from gatewright.domain.project import GatesSection
-from gatewright.rules.explanation import explained
 from gatewright.rules.gates.calibration import judge_calibration
+from gatewright.rules.gates.explanation import explained
 from gatewright.rules.gates.golden import judge_golden
 from gatewright.rules.gates.latency import judge_latency
 from gatewright.rules.judgement import judge

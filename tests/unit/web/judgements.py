@@ -15,8 +15,8 @@ from gatewright.domain.evaluation import (
     WeakSlice,
 )
 from gatewright.domain.gate import Comparison, Estimate, GateResult, Judgement, Verdict, Waiver
-from gatewright.rules.cells import METRIC_VERSION
-from gatewright.rules.summary import summary
+from gatewright.rules.measuring.cells import METRIC_VERSION
+from gatewright.rules.reports.summary import summary
 from gatewright.store.runs import Handoff
 from gatewright.web.subject import Subject, subject_of_run
 

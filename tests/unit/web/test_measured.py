@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gatewright.domain.errors import ReportError
-from gatewright.rules.summary import summary
+from gatewright.rules.reports.summary import summary
 from gatewright.web.measured import measured, measured_in
 from tests.unit.web.judgements import evaluation
 

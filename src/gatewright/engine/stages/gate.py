@@ -12,12 +12,12 @@ from gatewright.domain.gate import GateName, GateResult, Judgement, Verdict
 from gatewright.effects.files import digest_file
 from gatewright.engine.handover import Handover
 from gatewright.ports import Progress
-from gatewright.rules.cells import METRIC_VERSION
 from gatewright.rules.evalset import age
 from gatewright.rules.gates.words import further
 from gatewright.rules.judgement import judge
-from gatewright.rules.measures import notes
-from gatewright.rules.report import report_from
+from gatewright.rules.measuring.cells import METRIC_VERSION
+from gatewright.rules.reports.measures import notes
+from gatewright.rules.reports.reading import report_from
 from gatewright.store.runs import VERDICT, Handoff, RunFolder
 from gatewright.workspace import Workspace
 

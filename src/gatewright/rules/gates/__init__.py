@@ -1,1 +1,1 @@
-"""The statistical gates: one file a gate, each a pure function from evidence to a GateResult."""
+"""The gates: one file each, a pure function from evidence to a GateResult; and what surrounds them."""

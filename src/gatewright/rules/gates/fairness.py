@@ -14,7 +14,7 @@ from gatewright.domain.gate import Comparison, Estimate, FairnessGate, GateResul
 from gatewright.domain.metrics import FairnessMetric
 from gatewright.rules.gates.overall import worst
 from gatewright.rules.gates.words import listed, probability, shown, spoken
-from gatewright.rules.metrics import Outcomes, Rate
+from gatewright.rules.measuring.metrics import Outcomes, Rate
 from gatewright.stats.bootstrap import multinomial, one_sided_p, percentile_bounds
 from gatewright.stats.multiplicity import holm
 

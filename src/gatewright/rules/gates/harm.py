@@ -22,7 +22,7 @@ from gatewright.stats.paired import difference_se, mcnemar_midp, paired_z
 from gatewright.stats.power import floor_discordant, mde, mean_mde, mean_rows_needed, rows_needed
 
 if TYPE_CHECKING:
-    from gatewright.rules.metrics import Outcomes
+    from gatewright.rules.measuring.metrics import Outcomes
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -133,7 +133,7 @@ def harms(
             f"{metric} was not measured",
             fix=f"add it to evaluation.metrics ({known.name} needs {_needs(known)})",
         )
-    from gatewright.rules.metrics import Outcomes
+    from gatewright.rules.measuring.metrics import Outcomes
 
     outcomes = Outcomes.of(report)
     counts = np.array([found.cells for found in evidence], dtype=np.int64).reshape(len(evidence), len(report.outcomes))

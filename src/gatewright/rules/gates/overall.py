@@ -94,7 +94,7 @@ def candidate_value(report: EvaluationReport, evidence: SliceEvidence) -> tuple[
     if report.metric in evidence.scores:
         score = evidence.scores[report.metric]
         return score.candidate, score.rows
-    from gatewright.rules.metrics import Outcomes
+    from gatewright.rules.measuring.metrics import Outcomes
 
     return float(Outcomes.of(report).metric(report.metric, [evidence.cells], "candidate")[0]), evidence.rows
 

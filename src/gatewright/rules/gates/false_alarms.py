@@ -19,7 +19,7 @@ from gatewright.domain.gate import FairnessGate, GateName, OverallGate, SliceGat
 from gatewright.domain.project import GatesSection
 from gatewright.rules.gates.fairness import counts_of
 from gatewright.rules.gates.overall import CHANCE
-from gatewright.rules.metrics import Outcomes
+from gatewright.rules.measuring.metrics import Outcomes
 from gatewright.stats.multiplicity import holm
 from gatewright.stats.paired import mcnemar_midp
 from gatewright.stats.power import fewest_worse

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gatewright.domain.errors import UnusableInput
-from gatewright.rules.measures import measures, notes, parity
+from gatewright.rules.reports.measures import measures, notes, parity
 from tests.fixtures.predictions import NO_BASELINE, ROWS, by, measured
 
 

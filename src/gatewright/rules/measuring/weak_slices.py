@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from gatewright.domain.evaluation import WeakSlice
 from gatewright.domain.metrics import Task
-from gatewright.rules.factors import Factor
-from gatewright.rules.prediction_rows import CANDIDATE, LABEL, numbers, whole_numbers
-from gatewright.rules.slices import Key
+from gatewright.rules.measuring.factors import Factor
+from gatewright.rules.measuring.prediction_rows import CANDIDATE, LABEL, numbers, whole_numbers
+from gatewright.rules.measuring.slices import Key
 
 if TYPE_CHECKING:
     import numpy as np

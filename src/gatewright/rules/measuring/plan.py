@@ -10,10 +10,10 @@ from gatewright.domain.errors import UnusableInput
 from gatewright.domain.evaluation import ALL
 from gatewright.domain.metrics import METRICS, Task
 from gatewright.domain.project import EvaluationSection, FairnessSection, SliceSpec
-from gatewright.rules.measured import measured
-from gatewright.rules.prediction_rows import BASELINE, CANDIDATE, ID, LABEL, check_columns
-from gatewright.rules.scores import RowScores
-from gatewright.rules.slices import Partition, columns, partition
+from gatewright.rules.measuring.measured import measured
+from gatewright.rules.measuring.prediction_rows import BASELINE, CANDIDATE, ID, LABEL, check_columns
+from gatewright.rules.measuring.scores import RowScores
+from gatewright.rules.measuring.slices import Partition, columns, partition
 
 if TYPE_CHECKING:
     import polars as pl

@@ -14,8 +14,8 @@ from gatewright.domain.evaluation import (
     SliceEvidence,
 )
 from gatewright.domain.metrics import METRICS
-from gatewright.rules.measures import values
-from gatewright.rules.report_form import ReportForm
+from gatewright.rules.reports.form import ReportForm
+from gatewright.rules.reports.measures import values
 
 Fault = tuple[str, str]
 _ROUNDING = 1e-9

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gatewright.domain.evaluation import ALL, CalibrationBins, Outcome, PairedEstimate, SliceEvidence
-from gatewright.rules.calibration import Calibration
-from gatewright.rules.cells import Cube, Part, Values, cubes, merged, outcome_codes
-from gatewright.rules.plan import OVERALL, Plan
-from gatewright.rules.prediction_rows import ID, LABEL, check_types, whole_numbers
-from gatewright.rules.scores import RowScores, ScoreSums, check_probabilities
-from gatewright.rules.slices import Partition
-from gatewright.rules.whole_sets import aucs, cluster_codes, clustered
+from gatewright.rules.measuring.calibration import Calibration
+from gatewright.rules.measuring.cells import Cube, Part, Values, cubes, merged, outcome_codes
+from gatewright.rules.measuring.plan import OVERALL, Plan
+from gatewright.rules.measuring.prediction_rows import ID, LABEL, check_types, whole_numbers
+from gatewright.rules.measuring.scores import RowScores, ScoreSums, check_probabilities
+from gatewright.rules.measuring.slices import Partition
+from gatewright.rules.measuring.whole_sets import aucs, cluster_codes, clustered
 
 if TYPE_CHECKING:
     import polars as pl

@@ -26,7 +26,7 @@ from gatewright.domain.gate import (
     Verdict,
 )
 from gatewright.domain.project import GatesSection
-from gatewright.rules.agenda import set_agenda
+from gatewright.rules.gates.agenda import set_agenda
 from gatewright.rules.gates.overall import worst
 
 _DIGITS = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatewright.domain.evaluation import CalibrationBins
-from gatewright.rules.scores import positives
+from gatewright.rules.measuring.scores import positives
 
 if TYPE_CHECKING:
     import numpy as np

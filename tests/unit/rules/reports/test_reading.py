@@ -16,13 +16,13 @@ from gatewright.domain.documents import plain
 from gatewright.domain.errors import ReportError
 from gatewright.domain.evaluation import EvaluationReport
 from gatewright.domain.metrics import Task
-from gatewright.rules.report import report_from
-from gatewright.rules.report_form import json_schema
-from gatewright.rules.summary import summary
+from gatewright.rules.reports.form import json_schema
+from gatewright.rules.reports.reading import report_from
+from gatewright.rules.reports.summary import summary
 from tests.fixtures.predictions import NO_BASELINE, ROWS, by, measured
 from tests.unit.config.json_schema import fits
 
-PUBLISHED = Path(__file__).resolve().parents[3] / "docs" / "evaluation-report.schema.json"
+PUBLISHED = Path(__file__).resolve().parents[4] / "docs" / "evaluation-report.schema.json"
 SCHEMA = json_schema()
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.evaluation import PairedEstimate
 from gatewright.domain.metrics import METRICS, Task
-from gatewright.rules.prediction_rows import LABEL, numbers, whole_numbers
+from gatewright.rules.measuring.prediction_rows import LABEL, numbers, whole_numbers
 
 if TYPE_CHECKING:
     import numpy as np

@@ -24,7 +24,7 @@ from gatewright.domain.gate import (
     Verdict,
 )
 from gatewright.domain.project import GatesSection
-from gatewright.rules.point import judge_measures as judge
+from gatewright.rules.gates.point import judge_measures as judge
 
 GATES = GatesSection(mode="point")
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE

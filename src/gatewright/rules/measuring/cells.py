@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gatewright.domain.errors import UnusableInput
-from gatewright.rules.factors import MOST_VALUES, Factor, too_many
-from gatewright.rules.slices import Key, Partition
+from gatewright.rules.measuring.factors import MOST_VALUES, Factor, too_many
+from gatewright.rules.measuring.slices import Key, Partition
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ from fractions import Fraction
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.evaluation import Arm, EvaluationReport, Measures, SliceEvidence
 from gatewright.domain.metrics import METRICS
-from gatewright.rules.metrics import Outcomes
+from gatewright.rules.measuring.metrics import Outcomes
 
 MIN_ROWS = 100
 # Shares are rounded here, so that decimal arithmetic on them has no surprise at a boundary.

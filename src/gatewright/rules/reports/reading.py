@@ -11,9 +11,9 @@ from typing import Any
 
 from gatewright.domain.errors import Place, Problem, ReportError
 from gatewright.domain.evaluation import EvaluationReport, Outcome, SliceEvidence
-from gatewright.rules.cells import METRIC_VERSION
-from gatewright.rules.report_checks import faults
-from gatewright.rules.report_form import EvidenceForm, GoldenForm, ReportForm, SliceForm
+from gatewright.rules.measuring.cells import METRIC_VERSION
+from gatewright.rules.reports.checks import faults
+from gatewright.rules.reports.form import EvidenceForm, GoldenForm, ReportForm, SliceForm
 
 FILE = "evaluation-report.json"
 _MOST_TOLD = 10

@@ -6,7 +6,7 @@ import numpy as np
 
 from gatewright.domain.gate import FairnessGate, SliceGate
 from gatewright.domain.project import GatesSection
-from gatewright.rules.false_alarms import DRAWS, false_alarms
+from gatewright.rules.gates.false_alarms import DRAWS, false_alarms
 from gatewright.stats.multiplicity import holm
 from gatewright.stats.paired import mcnemar_midp
 from tests.fixtures.cells import evidence, report

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.project import SliceSpec
-from gatewright.rules.factors import Factor, by_condition, by_interval, by_value, columns_of
+from gatewright.rules.measuring.factors import Factor, by_condition, by_interval, by_value, columns_of
 
 if TYPE_CHECKING:
     import polars as pl

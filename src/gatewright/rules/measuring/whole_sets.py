@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.evaluation import PairedEstimate
-from gatewright.rules.cells import Values, cubes
-from gatewright.rules.prediction_rows import LABEL, numbers, whole_numbers
-from gatewright.rules.scores import RowScores, paired, positives, transformed
-from gatewright.rules.slices import Partition
+from gatewright.rules.measuring.cells import Values, cubes
+from gatewright.rules.measuring.prediction_rows import LABEL, numbers, whole_numbers
+from gatewright.rules.measuring.scores import RowScores, paired, positives, transformed
+from gatewright.rules.measuring.slices import Partition
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,8 +7,8 @@ from typing import Any
 
 from gatewright.domain.documents import plain
 from gatewright.domain.evaluation import EvaluationReport, SliceEvidence
-from gatewright.rules.measures import MIN_ROWS, simple
-from gatewright.rules.report_form import form_of
+from gatewright.rules.reports.form import form_of
+from gatewright.rules.reports.measures import MIN_ROWS, simple
 
 
 def summary(report: EvaluationReport, min_rows: int = MIN_ROWS) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""From the rows of an evaluation to numbers per slice: counts, metrics, paired estimates."""
