@@ -10,7 +10,7 @@ from pathlib import Path
 
 from measuring import RESULTS, progress
 
-NAMES = ("pipeline_overhead", "model_server", "weight_changes")
+NAMES = ("pipeline_overhead", "model_server", "weight_changes", "evaluation")
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from gatewright.domain.gate import GATE_NAMES
+from gatewright.domain.gate import CORE_GATES
 from gatewright.domain.project import PLACEHOLDERS
 
 Section = dict[str, Any]
@@ -63,6 +63,9 @@ rollouts = section(
     tick=st.sampled_from(["1s", "60s", "4m"]),
     lease=st.sampled_from(["5m", "1h"]),
 )
+levels = st.floats(0, 0.5, exclude_min=True)
+what_then = st.sampled_from(["block", "warn"])
+gaps = st.sampled_from(["demographic_parity_difference", "demographic_parity_ratio", "equal_opportunity_difference"])
 numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-1000, 1000)
 bins = st.lists(numbers, min_size=1, max_size=3, unique_by=float).map(sorted)
 several_columns = st.lists(columns, min_size=1, max_size=2, unique=True)
@@ -89,11 +92,26 @@ def judged(draw: st.DrawFn) -> Section:
     found: Section = {"evaluation": evaluation}
     gates = draw(
         section(
-            {"mode": st.just("point")},
-            overall=or_none(section(margin=shares, min=shares)),
-            slices=or_none(section(max_drop=shares, min_rows=counts)),
-            fairness=or_none(section(max=shares, max_worsening=shares, min_rows=counts)),
-            latency=or_none(section(p99=durations)),
+            {"mode": st.sampled_from(["statistical", "point"])},
+            overall=or_none(
+                section(margin=shares, min=shares, alpha=levels, on_inconclusive=what_then, min_effect=shares)
+            ),
+            slices=or_none(section(max_drop=shares, min_rows=counts, alpha=levels, on_inconclusive=what_then)),
+            fairness=or_none(
+                section(
+                    metric=gaps | st.lists(gaps, min_size=1, max_size=2),
+                    max=shares,
+                    max_worsening=shares,
+                    worsening_margin=shares,
+                    already_over=st.sampled_from(["fail", "ratchet"]),
+                    min_rows=counts,
+                    alpha=levels,
+                )
+            ),
+            latency=or_none(section(p99=durations, max_ratio=st.floats(1, 10))),
+            golden=or_none(section({"version": counts}, margin=shares, max_drop=shares)),
+            auc=or_none(section(max_drop=shares, min_rows=counts)),
+            calibration=or_none(section(max=shares, max_worsening=shares)),
         )
     )
     if draw(st.booleans()) or gates.get("slices") != "none":
@@ -101,7 +119,7 @@ def judged(draw: st.DrawFn) -> Section:
     if draw(st.booleans()) or gates.get("fairness") != "none":
         attributes = st.lists(columns, min_size=1, max_size=2, unique=True)
         found["fairness"] = draw(section({"attributes": attributes}, positive=st.integers(-2, 9)))
-    if all(gates.get(name) == "none" for name in GATE_NAMES):
+    if all(gates.get(name) == "none" for name in CORE_GATES):
         del gates["overall"]
     found["gates"] = draw(st.just(gates) | st.just("none"))
     return found

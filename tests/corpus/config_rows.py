@@ -215,7 +215,7 @@ ROWS = (
         data=edited(START, "{mode: point}", "{mode: point, fairness: {metric: f1}}"),
         says=":6:",
     ),
-    Bad(name="a gate on a metric never produced", data=edited(START, "employed,", "employed, metric: f1,"), says=":4:"),
+    Bad(name="a gate on a metric never produced", data=edited(START, "employed,", "employed, metric: f2,"), says=":4:"),
     Bad(name="empty gate list", data=edited(START, "{mode: point}", "[]"), says=":6:8: gates: "),
     Bad(name="empty gate list", data=edited(START, "{mode: point}", "{}"), says=":6:8: gates: "),
     Bad(

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gatewright.domain.accuracy_counts import Latency
+from gatewright.domain.evaluation import Latency
 from gatewright.domain.project import EvaluationSection, FairnessSection
-from gatewright.rules.evaluation import evaluate, summary
+from gatewright.rules.evaluation import evaluate
+from gatewright.rules.summary import summary
 from gatewright.store.runs import CANDIDATE, REPORT, Handoff, RunFolder
 from tests.fixtures.toy import people
 
@@ -50,10 +51,11 @@ def write_handoffs(run: RunFolder) -> None:
         EvaluationSection(label="employed"),
         FairnessSection(),
         model="toy",
+        task="binary",
         candidate_digest=CANDIDATE_DIGEST,
         baseline_digest=None,
         evaluation_digest=lock["evaluation"]["digest"],
-        candidate_latency=Latency(p50_ms=1, p99_ms=2, samples=300),
+        candidate_latency=Latency(p50_ms=1, p99_ms=2, p99_upper_ms=3, samples=300),
     )
     _write(run, REPORT, {**summary(report, min_rows=1), "warnings": []})
 
@@ -89,7 +91,7 @@ def body_of(**changes: Any) -> Callable[[RunFolder], object]:
         body = json.loads(json.dumps(run.need(REPORT, "evaluate").body))
         counts = changes.pop("overall", None)
         if counts is not None:
-            body["counts"]["overall"].update(counts)
+            body["evidence"]["overall"].update(counts)
         _write(run, REPORT, {**body, **changes})
 
     return damage
@@ -99,8 +101,8 @@ ROWS = (
     BadHandoff(name="NaN", damage=replaced(b'"rows": 60', b'"rows": NaN'), says=f"{FILE}: NaN is not a number"),
     BadHandoff(
         name="missing metric",
-        damage=body_of(counts={}),
-        says=f"{FILE}: counts.parity: is missing",
+        damage=body_of(evidence={}),
+        says=f"{FILE}: evidence.overall: is missing",
     ),
     BadHandoff(name="half-written", damage=bytes_of(lambda data: data[:300]), says=f"{FILE}:"),
     BadHandoff(name="half-written", damage=bytes_of(lambda _: b""), says=f"{FILE}:1:1: not JSON: Expecting value"),
@@ -133,12 +135,12 @@ ROWS = (
     BadHandoff(
         name="number as string or bool",
         damage=body_of(overall={"rows": "60"}),
-        says=f"{FILE}: counts.overall.rows: is '60', not a whole number from 1",
+        says=f'{FILE}: evidence.overall.rows: is "60": Input should be a valid integer',
     ),
     BadHandoff(
         name="number as string or bool",
-        damage=body_of(overall={"candidate": True}),
-        says=f"{FILE}: counts.overall.candidate: is True, not a whole number from 0 to 60",
+        damage=body_of(overall={"cells": [True, 60]}),
+        says=f"{FILE}: evidence.overall.cells.0: is true: Input should be a valid integer",
     ),
     BadHandoff(
         name="1e999",

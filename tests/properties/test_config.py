@@ -96,7 +96,7 @@ def test_renaming(tmp_path: Path, path: Node, suffix: str) -> None:
 @FIELDS
 @given(path=st.sampled_from(PATHS))
 def test_a_type_that_is_right_nowhere(tmp_path: Path, path: Node) -> None:
-    text = written(rebuilt(VALUE, path, lambda key, _value: [(key, True)]))
+    text = written(rebuilt(VALUE, path, lambda key, value: [(key, 5 if isinstance(value, bool) else True)]))
     line = parse(text.encode(), "f").place(path).line
     found = problems(tmp_path, text)
     assert any(problem.where.line == line and problem.field == dotted(path) for problem in found), found

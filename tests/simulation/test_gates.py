@@ -15,6 +15,8 @@ from gatewright.domain.gate import FairnessGate, OverallGate, SliceGate, Verdict
 from gatewright.rules.gates.fairness import judge_fairness
 from gatewright.rules.gates.overall import judge_overall
 from gatewright.rules.gates.slices import judge_slices
+from gatewright.stats.multiplicity import holm
+from gatewright.stats.paired import mcnemar_midp
 from gatewright.stats.power import mcnemar_power
 from tests.fixtures.cells import Population
 
@@ -52,6 +54,32 @@ def test_a_candidate_that_is_no_different_is_failed_in_at_most_five_per_cent(row
     print(f"\nA/A, {rows:,} rows, disagreement {disagreement:.0%}:", shares)
     assert shares["any"] <= PROMISE
     assert shares["any"] >= max(shares["overall"], shares["slices"], shares["fairness"])
+
+
+def naive_failing(population: Population, replicates: int, seed: int) -> dict[str, float]:
+    """How often rules that people write themselves fail some slice of the same population, beside mid-p with Holm."""
+    rng = np.random.default_rng(seed)
+    sizes = np.maximum(np.rint(population.sizes() * population.rows), 1).astype(np.int64)
+    worse, better, _ = rng.multinomial(
+        sizes, [population.disagreement / 2] * 2 + [1.0 - population.disagreement], size=(replicates, sizes.size)
+    ).transpose(2, 0, 1)
+    eligible = sizes >= 100
+    p = mcnemar_midp(worse, better)[:, eligible]
+    return {
+        "below baseline - 0.04": float(((worse - better) / sizes > 0.04).any(axis=1).mean()),
+        "uncorrected McNemar .05": float((p < 0.05).any(axis=1).mean()),
+        "Holm .05": float((holm(p) < 0.05).any(axis=1).mean()),
+    }
+
+
+@pytest.mark.parametrize("rows", [1_000, 10_000, 100_000])
+@pytest.mark.parametrize("disagreement", [0.04, 0.10, 0.16])
+def test_naive_rules_fail_a_candidate_that_is_no_different(rows: int, disagreement: float) -> None:
+    """What the slice gate is instead of: without a test, or without a correction for many slices."""
+    found = naive_failing(Population(rows=rows, disagreement=disagreement), REPLICATES, seed=rows)
+    print(f"\nnaive A/A, {rows:,} rows, disagreement {disagreement:.0%}:", found)
+    assert max(found["below baseline - 0.04"], found["uncorrected McNemar .05"]) > 10 * PROMISE
+    assert found["Holm .05"] <= PROMISE + 3 * sqrt(PROMISE * (1 - PROMISE) / REPLICATES)
 
 
 def found_share(disagreement: float, alpha: float, replicates: int, seed: int) -> float:

@@ -26,6 +26,7 @@ _COMMANDS = {
     "records": ("records:records", "The hash-chained deployment records."),
     "runs": ("runs:runs", "Runs: list them, show one, give one up."),
     "report": ("report:report", "A run as a report: text, Markdown, HTML, JSON or JUnit XML."),
+    "compare": ("compare:compare", "Two models on the same rows, judged by the gates; changes nothing."),
     "data": ("data:data", "Versions of data sets."),
     "serve": ("serve:serve", "The local runtime: gateway and model servers."),
     "config": ("config:config", "Check gatewright.yaml; print its JSON Schema, and that of verdict.json."),

@@ -34,6 +34,8 @@ def verdict_lines(subject: Subject) -> Iterator[str]:
     yield from table_lines(rows)
     for result in recorded.judgement.results:
         yield from _changes(result)
+    if recorded.judgement.waivers or subject.warnings:
+        yield ""
     for waiver in recorded.judgement.waivers:
         yield wrapped(_waived(waiver), first="waived  ", rest="        ")
     for warning in subject.warnings:
@@ -51,7 +53,6 @@ def _changes(result: GateResult) -> Iterator[str]:
     yield from table_lines([_row(each) for each in worst_first(found, _WORST)], head=_HEAD)
     if len(found) > _WORST:
         yield f"… and {len(found) - _WORST:,} more"
-    yield ""
 
 
 def _row(each: Comparison) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from gatewright.domain.errors import DigestChanged, UnusableInput
 from gatewright.domain.lineage import Artifact, DataVersion
-from gatewright.effects.files import measure_artifact
+from gatewright.engine.proofs import laid_out, proven_artifact
 from gatewright.store.runs import Handoff, RunFolder
 from gatewright.workspace import Workspace
 
@@ -51,9 +51,7 @@ class Handover:
 
     def artifact(self, recorded: Artifact) -> Artifact:
         """The candidate's artifact, measured again; DigestChanged when a byte differs."""
-        found = measure_artifact(self.workspace.root / recorded.uri)
-        if found.digest != recorded.digest:
-            raise DigestChanged(f"the model in {recorded.uri}", recorded=recorded.digest, found=found.digest)
+        found = proven_artifact(self.workspace, recorded)
         self.inputs["artifact"] = found.digest
         return found
 
@@ -66,10 +64,7 @@ class Handover:
                 recorded=locked["digest"],
                 found=version.digest,
             )
-        source = self.workspace.sources.get(version.kind)
-        if source is None:
-            raise UnusableInput(f"no source of kind {version.kind!r} is installed", fix="see docs/data.md")
-        path = source.read(version, self.run.path / "data" / into)
+        path = laid_out(self.workspace, version, self.run.path / "data" / into)
         self.inputs[name] = version.digest
         return version, path
 

@@ -1,71 +1,152 @@
-"""Scoring in a child of the workspace's nursery, which has the libraries loaded."""
+"""Models on the rows of an evaluation set: a process of its own scores them, and what it left becomes one report."""
 
 from __future__ import annotations
 
-import signal
-import time
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from gatewright.domain.errors import Interrupted
-from gatewright.effects.commands import stream
-from gatewright.effects.failpoints import failpoint
-from gatewright.effects.nursery import Child, Refused, ask
-from gatewright.effects.processes import interpreter_first
-from gatewright.effects.surroundings import surroundings
-from gatewright.engine.nursery import FOLDER
-from gatewright.ports import Job, JobResult, Progress
-from gatewright.store.processes import NURSERY
+from gatewright.domain.documents import canonical_json, pretty_json, read_json
+from gatewright.domain.errors import StageFailed, UnusableInput, WorldFailed
+from gatewright.domain.evaluation import EvaluationReport
+from gatewright.domain.lineage import Artifact, DataVersion
+from gatewright.effects.files import read_bytes, write_atomic
+from gatewright.engine.forked_scoring import SCORING, run_forked
+from gatewright.engine.stages.own_command import predict
+from gatewright.ports import Job, Progress
+from gatewright.store.codec import decode
 from gatewright.workspace import STATE, Workspace
 
-SCORING = ("-m", "gatewright.serving.scoring")
-_GRACE_S = 2.0
+PREDICTIONS = "predictions"
+_TIMEOUT_S = 3600.0
+_LIMIT = 1 << 20
 
 
-def run_forked(workspace: Workspace, job: Job, progress: Progress) -> JobResult | None:
-    """Score as `executor.run(job)` does, in a child of the nursery; None when there is none, or not a fitting one.
+def score(
+    workspace: Workspace,
+    folder: Path,
+    models: Mapping[str, Artifact],
+    version: DataVersion,
+    data: Path,
+    progress: Progress,
+) -> EvaluationReport:
+    """What the models, by role and the candidate first, did on the same rows, those of `version` that lie at `data`.
 
-    Why not is told in the job's log. A nursery that dies meanwhile takes its child with it, and the answer is None too.
+    Leaves `predictions/` and `logs/` below `folder`. StageFailed when a model cannot score, UnusableInput for models or
+    rows that do not fit, WorldFailed when the process ends otherwise.
     """
-    row = workspace.processes.get(NURSERY)
-    if job.argv[1:3] != SCORING or row is None or not row.ready:
-        return None
-    failpoint("before-spawn:" + Path(job.argv[0]).name)
-    env = interpreter_first(job.env)
-    started = time.monotonic()
-    try:
-        with ask(
-            workspace.root / STATE / FOLDER,
-            pid=row.identity.pid,
-            arguments=job.argv[3:],
-            cwd=job.cwd,
-            env=env,
-            known=surroundings(env, job.cwd),
-        ) as child:
-            code, timed_out = _attend(child, job, progress)
-    except Refused as error:
-        _note(job, f"not in the nursery: {error}")
-        return None
-    if child.lost and not timed_out:
-        _note(job, "the nursery ended meanwhile; once more in a process of its own")
-        return None
-    return JobResult(
-        code=-signal.SIGKILL if timed_out else code,
-        ended="timeout" if timed_out else "exited",
-        seconds=time.monotonic() - started,
+    job = folder / "scoring.json"
+    output = folder / PREDICTIONS
+    answers = predict(workspace, folder, progress, models, data) if workspace.project.evaluation.command else {}
+    write_atomic(job, pretty_json(_job(workspace, models, answers, version, data, output)))
+    _run(workspace, job, folder / "logs" / "evaluate.log", progress)
+    return _measured(workspace, {role: model.digest for role, model in models.items()}, version, output)
+
+
+def body_of(workspace: Workspace, report: EvaluationReport) -> dict[str, Any]:
+    """The body of evaluation-report.json, with groups as small as this project looks at."""
+    from gatewright.rules.summary import summary
+
+    gates = workspace.project.gates
+    if gates is not None and gates.fairness is not None:
+        return summary(report, gates.fairness.min_rows)
+    return summary(report)
+
+
+def _job(
+    workspace: Workspace,
+    models: Mapping[str, Artifact],
+    answers: Mapping[str, Path],
+    version: DataVersion,
+    data: Path,
+    output: Path,
+) -> dict[str, Any]:
+    from gatewright.rules.slices import columns
+
+    evaluation, fairness = workspace.project.evaluation, workspace.project.fairness
+    kept = [*columns(evaluation.slices), *fairness.attributes]
+    kept += [evaluation.cluster] if evaluation.cluster else []
+    entries = {
+        role: {
+            "folder": artifact.uri,
+            "digest": artifact.digest,
+            "answers": str(answers[role]) if role in answers else None,
+        }
+        for role, artifact in models.items()
+    }
+    return {
+        **dict.fromkeys(("candidate", "baseline", "golden")),
+        **entries,
+        "data": str(data),
+        "id": evaluation.id,
+        "label": evaluation.label,
+        "keep": list(dict.fromkeys(kept)),
+        "task": evaluation.task,
+        "positive": fairness.positive,
+        "latency_samples": evaluation.latency_samples,
+        "seed": 0,
+        "evaluation_digest": version.digest,
+        "cache": str(workspace.root / STATE / "predictions" / workspace.project.model),
+        "output": str(output),
+    }
+
+
+def _run(workspace: Workspace, job: Path, log: Path, progress: Progress) -> None:
+    log.unlink(missing_ok=True)
+    work = Job(argv=(sys.executable, *SCORING, str(job)), cwd=workspace.root, log=log, timeout_s=_TIMEOUT_S)
+    result = run_forked(workspace, work, progress) or workspace.executor.run(work, progress)
+    if result.code == 0:
+        return
+    reason = _last_words(log)
+    if result.ended == "timeout":
+        raise WorldFailed(f"scoring did not end within {_TIMEOUT_S:.0f} s", fix=f"see {log}")
+    if result.code == StageFailed.exit_code:
+        raise StageFailed(f"the model cannot score the evaluation set: {reason}", fix=f"see {log}")
+    if result.code == UnusableInput.exit_code:
+        raise UnusableInput(reason, fix=f"see {log}")
+    raise WorldFailed(f"scoring ended with exit code {result.code}: {reason}", fix=f"see {log}")
+
+
+def _last_words(log: Path) -> str:
+    for line in reversed(log.read_text(errors="replace").splitlines()):
+        try:
+            return str(json.loads(line)["error"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return "it gave no reason"
+
+
+def _measured(workspace: Workspace, digests: Mapping[str, str], version: DataVersion, output: Path) -> EvaluationReport:
+    import polars as pl
+
+    from gatewright.domain.evaluation import Latency, LatencyRatio
+    from gatewright.rules.evaluation import evaluate as measure
+
+    project = workspace.project
+    facts = read_json(read_bytes(output / "models.json", _LIMIT))
+    found = read_json(read_bytes(output / "latency.json", _LIMIT))
+    ranked = project.gates is not None and project.gates.auc is not None
+    asked = (*project.evaluation.metrics, *(("auc",) if ranked else ()))
+    # A model without the class `positive` has no positive class: the last one is as good, unless somebody selects.
+    positive = project.fairness.positive if project.fairness.attributes else facts["positive"]
+
+    def latency(role: str) -> Latency | None:
+        return decode(Latency, canonical_json(found[role])) if found[role] else None
+
+    return measure(
+        pl.scan_parquet(output / "predictions.parquet", glob=False),
+        replace(project.evaluation, metrics=asked),
+        replace(project.fairness, positive=positive),
+        model=project.model,
+        task=facts["task"],
+        candidate_digest=digests["candidate"],
+        baseline_digest=digests.get("baseline"),
+        golden_digest=digests.get("golden"),
+        evaluation_digest=version.digest,
+        candidate_latency=latency("candidate"),
+        baseline_latency=latency("baseline"),
+        latency_ratio=decode(LatencyRatio, canonical_json(found["ratio"])) if found["ratio"] else None,
     )
-
-
-def _attend(child: Child, job: Job, progress: Progress) -> tuple[int, bool]:
-    try:
-        return stream(lambda: child, log=job.log, timeout_s=job.timeout_s, on_line=progress.line, grace_s=_GRACE_S)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            "scoring was interrupted, with everything it started",
-            fix="what is done stays done: gatewright run --resume RUN",
-        ) from None
-
-
-def _note(job: Job, text: str) -> None:
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("a", encoding="utf-8") as file:
-        file.write(text + "\n")

@@ -23,6 +23,7 @@ METRIC_VERSION = "cells/2"
 MOST_CELLS = 20_000_000
 _CUBE = 1 << 16
 _DENSE = 1 << 22
+_BLOCK = 1 << 14
 _FEW_CLASSES = 16
 _FEW_TRIPLES = 64
 
@@ -49,7 +50,7 @@ class Cube:
         """Joint values that occur (present,), and their rows per outcome (present, kinds)."""
         import numpy as np
 
-        joint = outcomes if self.codes is None else self.codes * kinds + outcomes
+        joint = outcomes if self.codes is None else _joined([self.codes, outcomes], [self.size, kinds])
         if self.size * kinds <= _DENSE:
             cells = np.bincount(joint, minlength=self.size * kinds).reshape(self.size, kinds)
             present = np.flatnonzero(cells.any(axis=1))
@@ -123,11 +124,9 @@ def cubes(rows: pl.DataFrame, partitions: Sequence[Partition], kinds: int) -> li
 
 
 def _cube(factors: Mapping[Key, Factor], keys: tuple[Key, ...], served: tuple[Partition, ...]) -> Cube:
-    codes: NDArray[np.int64] | None = None
-    for key in keys:
-        factor = factors[key]
-        codes = factor.codes if codes is None else codes * len(factor.values) + factor.codes
-    return Cube(keys=keys, factors=tuple(factors[key] for key in keys), codes=codes, partitions=served)
+    own = tuple(factors[key] for key in keys)
+    codes = _joined([factor.codes for factor in own], [len(factor.values) for factor in own]) if own else None
+    return Cube(keys=keys, factors=own, codes=codes, partitions=served)
 
 
 def outcome_codes(columns: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], list[Triple]]:
@@ -149,13 +148,26 @@ def outcome_codes(columns: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int6
         classes, place = np.unique(np.concatenate(offset), return_inverse=True)
         numbered = np.split(place, len(columns))
     kinds = len(classes)
-    codes = numbered[0]
-    for number in numbered[1:]:
-        codes = codes * kinds + number
+    codes = _joined(numbered, [kinds] * len(numbered))
     triples = kinds ** len(columns)
     present, codes = (np.arange(triples), codes) if triples <= _FEW_TRIPLES else _compact(codes, triples)
     parts = np.unravel_index(present, (kinds,) * len(columns))
     return codes, list(zip(*((classes[part] + low).tolist() for part in parts), strict=True))
+
+
+def _joined(columns: Sequence[NDArray[np.int64]], sizes: Sequence[int]) -> NDArray[np.int64]:
+    """One code (rows,) for the codes of all `columns`, each below its size; the last one varies fastest."""
+    import numpy as np
+
+    joined = np.empty(len(columns[0]), dtype=np.int64)
+    # In blocks, so that what is added to stays in the processor's cache.
+    for start in range(0, len(joined), _BLOCK):
+        block = joined[start : start + _BLOCK]
+        block[:] = columns[0][start : start + _BLOCK]
+        for column, size in zip(columns[1:], sizes[1:], strict=True):
+            block *= size
+            block += column[start : start + _BLOCK]
+    return joined
 
 
 def _compact(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

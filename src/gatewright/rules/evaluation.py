@@ -12,7 +12,7 @@ from gatewright.domain.metrics import Task
 from gatewright.domain.project import EvaluationSection, FairnessSection
 from gatewright.rules.cells import METRIC_VERSION
 from gatewright.rules.measured import primary
-from gatewright.rules.plan import planned
+from gatewright.rules.plan import Plan, planned
 from gatewright.rules.prediction_rows import BASELINE, GOLDEN, ID, PIECE, Identities, check_piece, pieces
 from gatewright.rules.tally import Pass
 from gatewright.rules.weak_slices import sample, weak_slices
@@ -48,18 +48,7 @@ def evaluate(
     """
     others = [name for name, digest in ((BASELINE, baseline_digest), (GOLDEN, golden_digest)) if digest]
     plan = planned(predictions, evaluation, fairness, task, others)
-    passed = Pass(plan)
-    identities = Identities()
-    empty = True
-    for piece in pieces(predictions, plan.columns, rows_at_once):
-        empty = False
-        check_piece(piece, predictions, plan.filled)
-        identities.add(piece[ID])
-        passed.add(piece)
-    if empty:
-        raise UnusableInput("the evaluation set has no rows", fix="add a data version of role eval with rows")
-    identities.check(predictions)
-    passed.finish(predictions)
+    passed = _counted(predictions, plan, rows_at_once)
     pair = passed.pairs[0]
     report = EvaluationReport(
         model=model,
@@ -88,6 +77,23 @@ def evaluate(
         return report
     golden = passed.pairs[-1].evidence(plan) | {"groups": {}}
     return replace(report, golden=replace(report, **_only_golden(golden_digest), **golden))
+
+
+def _counted(predictions: pl.DataFrame | pl.LazyFrame, plan: Plan, rows_at_once: int) -> Pass:
+    """The pass over all rows, each checked."""
+    passed = Pass(plan)
+    identities = Identities()
+    empty = True
+    for piece in pieces(predictions, plan.columns, rows_at_once):
+        empty = False
+        check_piece(piece, predictions, plan.filled)
+        identities.add(piece[ID])
+        passed.add(piece)
+    if empty:
+        raise UnusableInput("the evaluation set has no rows", fix="add a data version of role eval with rows")
+    identities.check(predictions)
+    passed.finish(predictions)
+    return passed
 
 
 def _only_golden(digest: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.int64]
 
-SAMPLE = 200_000
+SAMPLE = 100_000
 _MOST_COLUMNS = 12
 _MOST_VALUES = 20
 _LEAST_ROWS = 50
@@ -65,7 +65,7 @@ class _Suspect:
 
 
 def sample(predictions: pl.DataFrame | pl.LazyFrame, columns: Sequence[str], rows: int) -> pl.DataFrame:
-    """Every k-th of `rows` rows, so that at most 200,000 are left."""
+    """Every k-th of `rows` rows, so that at most 100,000 are left."""
     return predictions.lazy().select(columns).gather_every(math.ceil(rows / SAMPLE)).collect()
 
 

@@ -99,14 +99,24 @@ def mcnemar_power(n: int, discordant: float, drop: float, alpha: float) -> float
     first, last = max(0.0, np.floor(rows * share - spread)), min(float(rows), np.ceil(rows * share + spread))
     sizes = np.arange(first, last + 1.0)
     chances = np.diff(_at_most(np.arange(first - 1.0, last + 1.0), rows, share))
-    # The fewest worse rows of each size that reject; size + 1 where none does. p falls as they grow.
+    low = fewest_worse(sizes, level)
+    worse = (share + drop) / (2.0 * share)
+    return float(chances @ (1.0 - _at_most(low - 1.0, sizes, worse)))
+
+
+def fewest_worse(discordant: ArrayLike, alpha: float) -> Floats:
+    """The fewest worse rows that one-sided mid-p McNemar rejects at `alpha` (p <= alpha) among `discordant` ones.
+
+    One more than `discordant` where no number rejects. By bisection: p falls as the worse rows grow. Any shape.
+    ValueError for counts that are not whole numbers from 0, or an alpha outside (0, 1).
+    """
+    sizes, level = counts("discordant", discordant), float(between("alpha", alpha, 0.0, 1.0))
     low, high = np.zeros_like(sizes), sizes + 1.0
     while (low < high).any():
         middle = np.floor((low + high) / 2.0)
         rejects = (middle > sizes) | (mcnemar_midp(middle, np.maximum(sizes - middle, 0.0)) <= level)
         low, high = np.where(rejects, low, np.minimum(middle + 1.0, high)), np.where(rejects, middle, high)
-    worse = (share + drop) / (2.0 * share)
-    return float(chances @ (1.0 - _at_most(low - 1.0, sizes, worse)))
+    return low
 
 
 def _at_most(k: Floats, n: Floats | float, share: float) -> Floats:

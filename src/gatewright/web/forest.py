@@ -187,11 +187,11 @@ def _below(shown: Sequence[Comparison], bottom: float) -> Iterator[str]:
 
 
 def _axis(shown: Sequence[Comparison]) -> _Axis:
-    """Room for all points, zero and the limits; intervals wider than four limits do not squeeze the rest."""
+    """Room for all points, zero and the limits; intervals far wider than these do not squeeze the rest."""
     estimates = [found for each in shown if (found := change_of(each)) is not None]
     limits = [-each.limit for each in shown if each.limit is not None]
     room = [0.0, *limits, *(found.value for found in estimates)]
-    reach = 4 * max((abs(limit) for limit in limits), default=math.inf)
+    reach = max(4 * max((abs(limit) for limit in limits), default=math.inf), 1.5 * max(map(abs, room)))
     room += [max(found.low, -reach) for found in estimates] + [min(found.high, reach) for found in estimates]
     low, high = min(room), max(room)
     pad = 0.06 * (high - low) or 0.01

@@ -101,7 +101,7 @@ def _waivers(subject: Subject) -> Iterator[str]:
 
 
 def _slices(subject: Subject) -> Iterator[str]:
-    """The worst changes of each gate; of a report without comparisons, the slices that changed most for the worse."""
+    """The worst changes of each gate."""
     compared = [(result, _changes(result)) for result in _results(subject)]
     compared = [(result, changes) for result, changes in compared if changes]
     for index, (result, changes) in enumerate(compared):
@@ -112,18 +112,6 @@ def _slices(subject: Subject) -> Iterator[str]:
         if len(changes) > _WORST:
             yield ""
             yield f"… and {len(changes) - _WORST:,} more, below."
-    measured = subject.measured
-    if compared or measured is None or measured.overall is None:
-        return
-    yield "## Slices, worst change first"
-    yield ""
-    shown = sorted(measured.slices, key=lambda each: (each.change, each.slice))[:_WORST]
-    rows = [(_text(each.slice), each) for each in shown] + [("**all rows**", measured.overall)]
-    cells = [
-        (name, f"{each.rows:,}", f"{each.baseline:.4f}", f"{each.candidate:.4f}", words.signed(each.change))
-        for name, each in rows
-    ]
-    yield from _table(("slice", "rows", "baseline", "candidate", "change"), cells)
 
 
 def _rows(changes: Iterable[Comparison]) -> Iterator[tuple[str, ...]]:

@@ -60,8 +60,10 @@ class Subject:
         if not judgement.results:
             return self.warnings[0] if self.recorded.verdict is Verdict.FAIL and self.warnings else "No gate was asked."
         stopping = [each for each in judgement.results if _stops(each)]
+        if len(stopping) == 1:
+            return f"{stopping[0].gate}: {stopping[0].why.partition(chr(10))[0]}"
         if stopping:
-            return "; ".join(f"{each.gate}: {each.why.partition(chr(10))[0]}" for each in stopping)
+            return _stopped(stopping, len(judgement.results))
         warned = sum(each.verdict is not Verdict.PASS for each in judgement.results)
         passed = len(judgement.results) - warned
         rest = f"; {warned} could not tell and only warned" if warned else ""
@@ -76,7 +78,9 @@ def subject_of_run(run: str, handoffs: Mapping[str, Handoff], records: Sequence[
     lock = handoffs["lock"].body
     end = next((record for record in records if record.kind in _ENDINGS), None)
     verdict, report = handoffs.get("verdict"), handoffs.get("evaluation-report")
-    told = f"{_sentence(end.why)} ({end.at:%Y-%m-%d %H:%M:%S} UTC, by {end.actor})" if end else ""
+    # What the gates said stands above it.
+    why = "stopped by its gates" if verdict and end and end.kind == "stopped" else end.why if end else ""
+    told = f"{_sentence(why)} ({end.at:%Y-%m-%d %H:%M:%S} UTC, by {end.actor})" if end else ""
     return Subject(
         model=lock["model"],
         run=run,
@@ -108,6 +112,16 @@ def sla_of(subject: Subject) -> float | None:
     levels = (each.limit for each in gate.comparisons if each.kind == "level" and each.limit is not None)
     found = next(levels, gate.evidence.get("sla_ms"))
     return float(found) if isinstance(found, int | float) and found > 0 else None
+
+
+def _stopped(stopping: Sequence[GateResult], asked: int) -> str:
+    """`2 of 6 gates fail: overall, auc; 1 could not tell: slices`."""
+    failed = [each.gate for each in stopping if each.verdict is Verdict.FAIL]
+    unsure = [each.gate for each in stopping if each.verdict is Verdict.INCONCLUSIVE]
+    told = [f"fail{'' if len(failed) > 1 else 's'}: {', '.join(failed)}"] if failed else []
+    told += [f"could not tell: {', '.join(unsure)}"] if unsure else []
+    rest = f"; {len(unsure)} {told[1]}" if len(told) > 1 else ""
+    return f"{len(failed or unsure)} of {asked} gates {told[0]}{rest}"
 
 
 def _stops(result: GateResult) -> bool:

@@ -91,7 +91,7 @@ CASES = [
         "6:26 gates.waivers[0].gate 'auc' is not checked here: there is nothing to waive",
     ),
     (
-        changed("{label: employed, ", "{label: employed, metric: rmse, ").replace("{mode: point}", "{overall: {min: 0.7}}"),
+        changed("employed, ", "employed, metric: rmse, ").replace("{mode: point}", "{overall: {min: 0.7}}"),
         "6:24 gates.overall.min does not fit rmse, of which lower is better: write max",
     ),
     (

@@ -13,9 +13,9 @@ from annotated_types import Ge, Gt, Le, MinLen
 
 from gatewright.config.nodes import parse
 from gatewright.config.reader import read_as
-from gatewright.domain.evaluation import Latency, LatencyRatio
 from gatewright.domain.duration import Duration
 from gatewright.domain.errors import ConfigError, ReportError, WithProblems
+from gatewright.domain.evaluation import PairedEstimate
 from gatewright.domain.gate import OverallGate, Share
 
 
@@ -137,19 +137,13 @@ def test_part_that_is_not_there() -> None:
 
 
 def test_report_files_go_the_same_way() -> None:
-    counts = '{"rows": 10, "candidate": 5, "baseline": null}'
-    report = (
-        '{"model": "m", "candidate_digest": "a", "baseline_digest": null, "evaluation_digest": "b",'
-        f' "metric_version": "accuracy/1", "overall": {counts}, "slices": {{"SEX=1": {counts}}}, "parity": {{}},'
-        ' "candidate_latency": {"p50_ms": 1.5e-1, "p99_ms": 2, "samples": 300}}'
-    )
-    found = read_as(EvaluationReport, parse(report.encode(), "r", ReportError), error=ReportError)
-    assert found.slices == {"SEX=1": SliceCounts(rows=10, candidate=5)}
-    broken = report.replace("1.5e-1", "NaN").replace('"rows": 10', '"rows": "10"', 1).replace("300", "true")
+    report = '{"rows": 10, "candidate": 0.5, "candidate_var": 1.5e-1, "baseline": null}'
+    found = read_as(PairedEstimate, parse(report.encode(), "r", ReportError), error=ReportError)
+    assert found == PairedEstimate(rows=10, candidate=0.5, candidate_var=0.15)
+    broken = report.replace("1.5e-1", "NaN").replace('"rows": 10', '"rows": "10"').replace("0.5", "true")
     with pytest.raises(ReportError) as caught:
-        read_as(EvaluationReport, parse(broken.encode(), "r", ReportError), error=ReportError)
-    fields = [problem.field for problem in caught.value.problems]
-    assert fields == ["overall.rows", "candidate_latency.p50_ms", "candidate_latency.samples"]
+        read_as(PairedEstimate, parse(broken.encode(), "r", ReportError), error=ReportError)
+    assert [problem.field for problem in caught.value.problems] == ["rows", "candidate", "candidate_var"]
 
 
 def test_defaults_are_those_of_the_dataclass() -> None:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewright.config.reports import KNOWN, LIMIT, _distance, read_baseline, read_report
-from gatewright.domain.evaluation import Latency
 from gatewright.domain.errors import ReportError, UnusableInput
+from gatewright.domain.evaluation import Latency
 from gatewright.domain.project import EvaluationSection, FairnessSection, SliceSpec
 from gatewright.rules.evaluation import evaluate
 from gatewright.rules.summary import summary

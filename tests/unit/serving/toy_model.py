@@ -34,8 +34,11 @@ def write_artifact(folder: Path, *, impute: bool = True, trees: bool = False) ->
     return write_estimator(folder, model)
 
 
-def write_estimator(folder: Path, estimator: object) -> Path:
+def write_estimator(folder: Path, estimator: object, *, task: str = "binary", classes: list[int] | None = None) -> Path:
     folder.mkdir(parents=True)
     skops.io.dump(estimator, folder / "model.skops")
-    (folder / "signature.json").write_text(json.dumps(SIGNATURE), encoding="utf-8")
+    signature = SIGNATURE | {"task": task, "classes": classes or SIGNATURE["classes"]}
+    if task == "regression":
+        del signature["classes"]
+    (folder / "signature.json").write_text(json.dumps(signature), encoding="utf-8")
     return folder

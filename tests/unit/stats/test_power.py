@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from gatewright.stats.power import floor_discordant, mcnemar_power, mde, mean_mde, mean_rows_needed, rows_needed
+from gatewright.stats.paired import mcnemar_midp
+from gatewright.stats.power import (
+    fewest_worse,
+    floor_discordant,
+    mcnemar_power,
+    mde,
+    mean_mde,
+    mean_rows_needed,
+    rows_needed,
+)
 
 
 def test_rows_for_a_margin_of_two_points() -> None:
@@ -62,6 +71,14 @@ def test_power_published_for_a_slice() -> None:
     # design of the gates: .683 and .305 by simulation for a drop of .03 in 949 rows, on top of 4 % and 10 %.
     assert mcnemar_power(949, 0.07, 0.03, 0.05 / 50) == pytest.approx(0.683, abs=0.03)
     assert mcnemar_power(949, 0.13, 0.03, 0.05 / 50) == pytest.approx(0.305, abs=0.03)
+
+
+@pytest.mark.parametrize("alpha", [0.2, 0.05, 0.025 / 52])
+def test_the_fewest_worse_rows_that_reject(alpha: float) -> None:
+    sizes = np.arange(80)
+    by_hand = [next((w for w in range(n + 1) if mcnemar_midp(w, n - w) <= alpha), n + 1) for n in sizes.tolist()]
+    assert fewest_worse(sizes, alpha).tolist() == by_hand
+    assert by_hand[1] == 2, "no number of one row rejects"
 
 
 def test_power_without_rows_or_differences() -> None:

@@ -15,6 +15,8 @@ from gatewright.domain.evaluation import (
     WeakSlice,
 )
 from gatewright.domain.gate import Comparison, Estimate, GateResult, Judgement, Verdict, Waiver
+from gatewright.rules.cells import METRIC_VERSION
+from gatewright.rules.summary import summary
 from gatewright.store.runs import Handoff
 from gatewright.web.subject import Subject, subject_of_run
 
@@ -103,19 +105,20 @@ def evaluation() -> EvaluationReport:
         for candidate in (0, 1)
         for baseline in (0, 1)
     )
-    cells = SliceEvidence(rows=100, cells=(40, 5, 5, 10, 4, 3, 3, 30))
+    cells = SliceEvidence(rows=100, cells=(40, 5, 6, 10, 4, 2, 3, 30))
+    most = SliceEvidence(rows=90, cells=(30, 5, 6, 10, 4, 2, 3, 30))
     return EvaluationReport(
         model="toy",
         task="binary",
         metric="accuracy",
         metrics=("accuracy",),
-        metric_version="cells/1",
+        metric_version=METRIC_VERSION,
         candidate_digest=CANDIDATE,
         baseline_digest=BASELINE,
         evaluation_digest=ROWS,
         overall=cells,
         slices={"SEX=1": cells},
-        groups={"SEX": {"1": cells, HURTS: SliceEvidence(rows=10, cells=(10, 0, 0, 0, 0, 0, 0, 0))}},
+        groups={"SEX": {"1": most, HURTS: SliceEvidence(rows=10, cells=(10, 0, 0, 0, 0, 0, 0, 0))}},
         outcomes=outcomes,
         candidate_latency=Latency(p50_ms=2.4, p99_ms=6.8, p99_upper_ms=7.9, samples=3000, curve=quantiles(1.0)),
         baseline_latency=Latency(p50_ms=2.2, p99_ms=6.1, p99_upper_ms=7.0, samples=3000, curve=quantiles(0.9)),
@@ -153,7 +156,7 @@ def handoffs(judged: Judgement | None = None) -> dict[str, Handoff]:
     return {
         "lock": lock(),
         "candidate": handoff("train", outputs={"artifact": CANDIDATE}),
-        "evaluation-report": handoff("evaluate", **plain(evaluation()), warnings=["dependencies were NOT audited"]),
+        "evaluation-report": handoff("evaluate", **summary(evaluation()), warnings=["dependencies were NOT audited"]),
         "verdict": handoff("gate", "failed", **verdict_body(judged)),
     }
 

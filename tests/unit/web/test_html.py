@@ -68,7 +68,7 @@ def test_every_section_that_has_something_to_say_is_there() -> None:
     ):  # fmt: skip
         assert heading in read.texts
     assert read.tags.count("svg") == 4
-    assert "This gate only warns: the run goes on." in read.texts
+    assert "This gate only warns: it stops no run." in read.texts
     assert "slices: 1 of 4 tested slices drops: RAC1P=6 by 0.0951" in read.texts
     assert any(text.startswith("git checkout cccc") for text in read.texts)
 

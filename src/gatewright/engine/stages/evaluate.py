@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from gatewright.domain.documents import canonical_json, pretty_json, read_json
-from gatewright.domain.errors import StageFailed, UnusableInput, WorldFailed
-from gatewright.domain.evaluation import EvaluationReport
-from gatewright.domain.lineage import Artifact, Candidate, DataVersion, ModelVersion
-from gatewright.effects.files import digest_file, measure_artifact, read_bytes, write_atomic
+from gatewright.domain.documents import canonical_json
+from gatewright.domain.lineage import Artifact, Candidate, ModelVersion
+from gatewright.effects.files import digest_file
 from gatewright.engine.handover import Handover
-from gatewright.engine.scoring import SCORING, run_forked
-from gatewright.engine.stages.own_command import predict
-from gatewright.ports import Job, Progress
+from gatewright.engine.proofs import golden_version, proven_version
+from gatewright.engine.scoring import PREDICTIONS, body_of, score
+from gatewright.ports import Progress
 from gatewright.store.codec import decode
 from gatewright.store.runs import REPORT, Handoff, RunFolder
-from gatewright.workspace import STATE, Workspace
-
-_TIMEOUT_S = 3600.0
-_LIMIT = 1 << 20
+from gatewright.workspace import Workspace
 
 
 def evaluate(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
@@ -35,17 +25,12 @@ def evaluate(workspace: Workspace, run: RunFolder, progress: Progress) -> Handof
     version, data = handover.data("evaluation", lock.body["evaluation"], "evaluation")
     if (baseline := _baseline(handover, lock.body["baseline"])) is not None:
         models["baseline"] = baseline
-    if (golden := _golden(handover)) is not None:
-        models["golden"] = golden
-    job = run.path / "scoring.json"
-    output = run.path / "predictions"
-    answers = predict(workspace, run, progress, models, data) if workspace.project.evaluation.command else {}
-    write_atomic(job, pretty_json(_job(workspace, models, answers, version, data, output)))
-    _score(workspace, run, job, progress)
-    body = _report(workspace, {role: model.digest for role, model in models.items()}, version, output)
+    if (golden := golden_version(workspace)) is not None:
+        models["golden"] = _proven(handover, "golden", golden)
+    body = body_of(workspace, score(workspace, run.path, models, version, data, progress))
     body["warnings"] = list(handover.need("validation").body["warnings"])
     for name in ("predictions", "latency"):
-        if (path := output / f"{name}.parquet").exists():
+        if (path := run.path / PREDICTIONS / f"{name}.parquet").exists():
             handover.outputs[name] = "sha256:" + digest_file(path)
     return handover.finish("passed", body)
 
@@ -57,134 +42,7 @@ def _baseline(handover: Handover, locked: dict[str, Any] | None) -> Artifact | N
     return _proven(handover, "baseline", decode(ModelVersion, canonical_json(locked)))
 
 
-def _golden(handover: Handover) -> Artifact | None:
-    """The pinned second baseline of `gates.golden`, its bytes proven."""
-    project = handover.workspace.project
-    if project.gates is None or project.gates.golden is None:
-        return None
-    number = project.gates.golden.version
-    version = handover.workspace.registry.numbered(project.model, number)
-    if version is None:
-        raise UnusableInput(
-            f"gates.golden.version: {project.model} has no version {number}", fix="gatewright status shows the versions"
-        )
-    return _proven(handover, "golden", version)
-
-
 def _proven(handover: Handover, role: str, version: ModelVersion) -> Artifact:
-    found = measure_artifact(handover.workspace.root / version.artifact.uri)
-    if found.digest != version.artifact.digest:
-        raise UnusableInput(
-            f"the {role} in {version.artifact.uri} is not the registered version {version.number}: "
-            f"{found.digest} instead of {version.artifact.digest}",
-            fix="restore the registry's files",
-        )
+    found = proven_version(handover.workspace, role, version)
     handover.inputs[role] = found.digest
     return found
-
-
-def _job(
-    workspace: Workspace,
-    models: Mapping[str, Artifact],
-    answers: Mapping[str, Path],
-    version: DataVersion,
-    data: Path,
-    output: Path,
-) -> dict[str, Any]:
-    from gatewright.rules.slices import columns
-
-    evaluation, fairness = workspace.project.evaluation, workspace.project.fairness
-    kept = [*columns(evaluation.slices), *fairness.attributes]
-    kept += [evaluation.cluster] if evaluation.cluster else []
-    entries = {
-        role: {
-            "folder": artifact.uri,
-            "digest": artifact.digest,
-            "answers": str(answers[role]) if role in answers else None,
-        }
-        for role, artifact in models.items()
-    }
-    return {
-        **dict.fromkeys(("candidate", "baseline", "golden")),
-        **entries,
-        "data": str(data),
-        "id": evaluation.id,
-        "label": evaluation.label,
-        "keep": list(dict.fromkeys(kept)),
-        "task": evaluation.task,
-        "positive": fairness.positive,
-        "latency_samples": evaluation.latency_samples,
-        "seed": 0,
-        "evaluation_digest": version.digest,
-        "cache": str(workspace.root / STATE / "predictions" / workspace.project.model),
-        "output": str(output),
-    }
-
-
-def _score(workspace: Workspace, run: RunFolder, job: Path, progress: Progress) -> None:
-    log = run.path / "logs" / "evaluate.log"
-    log.unlink(missing_ok=True)
-    work = Job(argv=(sys.executable, *SCORING, str(job)), cwd=workspace.root, log=log, timeout_s=_TIMEOUT_S)
-    result = run_forked(workspace, work, progress) or workspace.executor.run(work, progress)
-    if result.code == 0:
-        return
-    reason = _last_words(log)
-    if result.ended == "timeout":
-        raise WorldFailed(f"scoring did not end within {_TIMEOUT_S:.0f} s", fix=f"see {log}")
-    if result.code == StageFailed.exit_code:
-        raise StageFailed(f"the model cannot score the evaluation set: {reason}", fix=f"see {log}")
-    if result.code == UnusableInput.exit_code:
-        raise UnusableInput(reason, fix=f"see {log}")
-    raise WorldFailed(f"scoring ended with exit code {result.code}: {reason}", fix=f"see {log}")
-
-
-def _last_words(log: Path) -> str:
-    for line in reversed(log.read_text(errors="replace").splitlines()):
-        try:
-            return str(json.loads(line)["error"])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return "it gave no reason"
-
-
-def _report(workspace: Workspace, digests: Mapping[str, str], version: DataVersion, output: Path) -> dict[str, Any]:
-    from gatewright.rules.summary import summary
-
-    report = _measured(workspace, digests, version, output)
-    gates = workspace.project.gates
-    if gates is not None and gates.fairness is not None:
-        return summary(report, gates.fairness.min_rows)
-    return summary(report)
-
-
-def _measured(workspace: Workspace, digests: Mapping[str, str], version: DataVersion, output: Path) -> EvaluationReport:
-    import polars as pl
-
-    from gatewright.domain.evaluation import Latency, LatencyRatio
-    from gatewright.rules.evaluation import evaluate as measure
-
-    project = workspace.project
-    facts = read_json(read_bytes(output / "models.json", _LIMIT))
-    found = read_json(read_bytes(output / "latency.json", _LIMIT))
-    ranked = project.gates is not None and project.gates.auc is not None
-    asked = (*project.evaluation.metrics, *(("auc",) if ranked else ()))
-    # A model without the class `positive` has no positive class: the last one is as good, unless somebody selects.
-    positive = project.fairness.positive if project.fairness.attributes else facts["positive"]
-
-    def latency(role: str) -> Latency | None:
-        return decode(Latency, canonical_json(found[role])) if found[role] else None
-
-    return measure(
-        pl.scan_parquet(output / "predictions.parquet", glob=False),
-        replace(project.evaluation, metrics=asked),
-        replace(project.fairness, positive=positive),
-        model=project.model,
-        task=facts["task"],
-        candidate_digest=digests["candidate"],
-        baseline_digest=digests.get("baseline"),
-        golden_digest=digests.get("golden"),
-        evaluation_digest=version.digest,
-        candidate_latency=latency("candidate"),
-        baseline_latency=latency("baseline"),
-        latency_ratio=decode(LatencyRatio, canonical_json(found["ratio"])) if found["ratio"] else None,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from gatewright.domain.documents import plain
@@ -34,18 +34,14 @@ def gate(
     handed = handover.need("evaluation-report")
     report = report_from(handed.body)
     _check_bindings(handover, lock.body, report)
-    state, age_text = age(
-        workspace.data_versions.get(lock.body["evaluation"]["name"], lock.body["evaluation"]["version"]),
-        workspace.clock.now(),
-    )
-    gates = workspace.project.gates
-    groups_from = gates.fairness.min_rows if gates and gates.fairness else 1
-    warnings = [*handed.body["warnings"], *notes(report, groups_from)]
+    evaluation = workspace.data_versions.get(lock.body["evaluation"]["name"], lock.body["evaluation"]["version"])
+    state, age_text = age(evaluation, workspace.clock.now())
+    warnings = [*handed.body["warnings"], *remarks(workspace, report)]
     warnings += [age_text] if state == "ageing" else []
     if state == "overdue":
         handover.finish("failed", {"verdict": Verdict.FAIL, "results": [], "warnings": [age_text]})
         raise StageFailed(age_text, fix="make a newer evaluation set: gatewright data add … --role eval")
-    judgement = _judgement(workspace, lock.body, report, skip)
+    judgement = judged(workspace, report, bootstrap_by=lock.body["bootstrap_by"], skip=skip)
     for text in (*judgement.warnings, *warnings):
         progress.warning(text)
     handoff = handover.finish(
@@ -61,14 +57,25 @@ def gate(
     return handoff
 
 
-def _judgement(
-    workspace: Workspace, lock: Mapping[str, Any], report: EvaluationReport, skip: frozenset[GateName]
+def judged(
+    workspace: Workspace,
+    report: EvaluationReport,
+    *,
+    bootstrap_by: str | None = None,
+    skip: frozenset[GateName] = frozenset(),
 ) -> Judgement:
+    """The configured gates on `report`, as of today."""
     gates = workspace.project.gates
     if gates is None:
-        return Judgement(results=(), warnings=("gates: none — nothing was checked",), bootstrap_by=lock["bootstrap_by"])
+        return Judgement(results=(), warnings=("gates: none — nothing was checked",), bootstrap_by=bootstrap_by)
     today = workspace.clock.now().date()
-    return judge(gates, report, today=today, bootstrap_by=lock["bootstrap_by"], skip=skip)
+    return judge(gates, report, today=today, bootstrap_by=bootstrap_by, skip=skip)
+
+
+def remarks(workspace: Workspace, report: EvaluationReport) -> tuple[str, ...]:
+    """What a reader of the verdict should know of the report besides the numbers."""
+    gates = workspace.project.gates
+    return notes(report, gates.fairness.min_rows if gates and gates.fairness else 1)
 
 
 def _check_bindings(handover: Handover, lock: Any, report: EvaluationReport) -> None:

@@ -8,23 +8,25 @@ from pathlib import Path
 from gatewright.domain.errors import StageFailed
 from gatewright.domain.lineage import Artifact
 from gatewright.ports import Job, Progress
-from gatewright.store.runs import RunFolder
 from gatewright.workspace import Workspace
 
 _TIMEOUT_S = 3600.0
 
 
 def predict(
-    workspace: Workspace, run: RunFolder, progress: Progress, models: Mapping[str, Artifact], data: Path
+    workspace: Workspace, folder: Path, progress: Progress, models: Mapping[str, Artifact], data: Path
 ) -> dict[str, Path]:
-    """Where each model's answers are; StageFailed when the command fails. What it wrote is read by the scoring."""
+    """Where below `folder` each model's answers are; StageFailed when the command fails.
+
+    What it wrote is read by the scoring.
+    """
     command = workspace.project.evaluation.command or ()
     found = {}
     for role, artifact in models.items():
-        output = run.path / "answers" / role
+        output = folder / "answers" / role
         output.parent.mkdir(parents=True, exist_ok=True)
         output.unlink(missing_ok=True)
-        log = run.path / "logs" / f"predict-{role}.log"
+        log = folder / "logs" / f"predict-{role}.log"
         log.unlink(missing_ok=True)
         values = {"model.path": artifact.uri, "model.role": role, "data.path": str(data), "output.path": str(output)}
         result = workspace.executor.run(
