@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from gatewright.cli import operator
+from gatewright.cli.controller import controller
 from gatewright.cli.failures import CommandGroup
 from gatewright.cli.operator import tell_rollout
 from gatewright.cli.options import Output, opened, output_option, run_option, workspace_option
 from gatewright.cli.output import say
+from gatewright.cli.preflight import preflight
 from gatewright.cli.render import progress_for
 from gatewright.cli.stages import one_stage, show_handoff
 
@@ -42,6 +44,7 @@ def canary(wait: bool, root: Path, run_id: str | None, output: Output) -> None:
         return
     from gatewright.engine.handover import Handover
     from gatewright.engine.opening import choose_run
+    from gatewright.engine.preflight import misgiving
     from gatewright.engine.stages.canary import start_rollout
     from gatewright.store.runs import ROLLOUT
 
@@ -49,6 +52,8 @@ def canary(wait: bool, root: Path, run_id: str | None, output: Output) -> None:
     run = choose_run(workspace, run_id)
     with run.hold():
         rollout = start_rollout(Handover(workspace, run, "canary", ROLLOUT), run)
+    if warning := misgiving(workspace, rollout):
+        progress_for(output).warning(warning)
     tell_rollout(workspace, rollout, output)
 
 
@@ -147,5 +152,7 @@ for command in (
     operator.abort,
     operator.rollback,
     operator.retry,
+    preflight,
+    controller,
 ):
     rollout.add_command(command)

@@ -80,10 +80,10 @@ class Rollouts:
         """The rollout of `model` that started last."""
         return self._one("SELECT * FROM rollouts WHERE model = ? ORDER BY rowid DESC LIMIT 1", model)
 
-    def open(self) -> tuple[Rollout, ...]:
-        """Every rollout of every model that has not ended, oldest first."""
-        sql = "SELECT * FROM rollouts WHERE phase NOT IN ('promoted', 'rolled_back') ORDER BY rowid"
-        return tuple(map(_decoded, self._database.rows(sql)))
+    def open_ids(self) -> tuple[tuple[str, str], ...]:
+        """Id and model of every rollout that has not ended, oldest first."""
+        sql = "SELECT id, model FROM rollouts WHERE phase NOT IN ('promoted', 'rolled_back') ORDER BY rowid"
+        return tuple((row["id"], row["model"]) for row in self._database.rows(sql))
 
     def lease(self, rollout: Rollout, owner: str, now: datetime, seconds: float) -> Rollout:
         """Take or renew the lease. A new owner gets a higher epoch; LeaseLost while another owner's lease runs.

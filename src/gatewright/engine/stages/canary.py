@@ -11,6 +11,7 @@ from gatewright.domain.lineage import ModelVersion
 from gatewright.domain.rollout import PauseReason, Phase, Rollout
 from gatewright.engine.controller import Controller
 from gatewright.engine.handover import Handover
+from gatewright.engine.preflight import misgiving
 from gatewright.engine.runtime import ensure_supervisor
 from gatewright.ports import Progress
 from gatewright.store.codec import decode
@@ -25,6 +26,8 @@ def canary(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
     """Start (or adopt) the rollout and wait until it is healthy; StageFailed when it was rolled back."""
     handover = Handover(workspace, run, "canary", ROLLOUT)
     rollout = start_rollout(handover, run)
+    if warning := misgiving(workspace, rollout):
+        progress.warning(warning)
     rollout = Controller(workspace, progress, keep_runtime=partial(ensure_supervisor, workspace)).drive(
         rollout, until=BEYOND_CANARY
     )
