@@ -82,7 +82,7 @@ def new_world(folder: Path, **sections: Any) -> World:
         policy=workspace.project.rollout,
         started_at=clock.now(),
     )
-    event = Event(at=clock.now(), kind="started", run=run.id, model=toy.MODEL, why="test")
+    event = Event(at=clock.now(), kind="started", run=run.id, model=toy.MODEL, why="test", rollout="r1")
     begun = workspace.rollouts.start(rollout, event)
     return World(workspace=workspace, traffic=traffic, metrics=metrics, registry=registry, clock=clock, rollout=begun)
 

@@ -15,7 +15,9 @@ from gatewright.cli.options import Output, opened, output_option, run_option, wo
 from gatewright.cli.output import say
 from gatewright.cli.preflight import preflight
 from gatewright.cli.render import progress_for
+from gatewright.cli.rollout_report import report
 from gatewright.cli.stages import one_stage, show_handoff
+from gatewright.cli.watch import watch
 
 if TYPE_CHECKING:
     from gatewright.domain.rollout import Rollout
@@ -117,20 +119,25 @@ def tick(root: Path, output: Output) -> None:
 
 
 @rollout.command()
+@click.option("--watch", "live", is_flag=True, help="Go on showing it until it has ended; Ctrl-C changes nothing.")
 @workspace_option
 @output_option
-def status(root: Path, output: Output) -> None:
-    """Phase, weight recorded and observed, hold served, evidence against its limits.
+def status(live: bool, root: Path, output: Output) -> None:
+    """Phase, weight recorded and observed, hold served, evidence against its limits, and where it is heading.
 
     \b
     Examples:
       gatewright rollout status
+      gatewright rollout status --watch
       gatewright rollout status --output json
     """
     workspace = opened(root)
     found = workspace.rollouts.active(workspace.project.model) or workspace.rollouts.latest(workspace.project.model)
     if found is None:
         say("null" if output == "json" else "no rollout yet: gatewright canary starts one")
+        return
+    if live:
+        watch(workspace, found, output)
         return
     tell_rollout(workspace, found, output)
 
@@ -154,5 +161,6 @@ for command in (
     operator.retry,
     preflight,
     controller,
+    report,
 ):
     rollout.add_command(command)

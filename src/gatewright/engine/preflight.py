@@ -46,9 +46,7 @@ def preflight(workspace: Workspace, rate: float | None = None) -> Preflight:
     )
     found = foresee(workspace, draft, rate)
     if found is None:
-        raise UnusableInput(
-            "no request was seen in the last hour", fix="say what to expect: --rate REQUESTS_PER_SECOND"
-        )
+        raise UnusableInput("no request was seen in the last hour", fix="say what to expect: --rate R")
     return found
 
 

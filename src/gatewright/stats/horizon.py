@@ -14,11 +14,8 @@ def time_until(log_e: Sequence[float], growth: Sequence[float], limit: float, *,
     """The least T with ln(cash + mean_j exp(log_e_j + T growth_j)) >= limit; infinite when there is none.
 
     `growth` is expected log growth per unit of T, `limit` a logarithm. Once one alternative has outgrown the others
-    this is Wald's approximation, distance over drift, of the expected sample number. That mean overshoots the median:
-    for a likelihood ratio, whose log has a variance of twice its drift, the first passage is inverse Gaussian with mean
-    m and shape m limit / 2, and at a limit of ln 20 its median is 0.76 m.
-    Sources: A. Wald, "Sequential tests of statistical hypotheses", Ann. Math. Stat. 16 (1945), section 3.5;
-    R. Chhikara, J. Folks, "The Inverse Gaussian Distribution" (1989), section 2.
+    this is Wald's approximation, distance over drift, of the expected sample number: A. Wald, "Sequential tests of
+    statistical hypotheses", Annals of Mathematical Statistics 16 (1945) 117-186.
     """
     if log_wealth(tuple(log_e), cash) >= limit:
         return 0.0
