@@ -51,7 +51,7 @@ check-floors: install
 check-sizes: install
 	$(BIN)/python -m pytest -q tests/house/test_sizes.py
 
-bench: install $(PEERS)/.stamp ## the benchmarks, each beside its named peer (ten minutes the first time)
+bench: install $(PEERS)/.stamp ## the benchmarks, each beside its named peer (up to half an hour)
 	$(BIN)/python benchmarks
 
 clean: ## remove the environments, the demo's workspace, caches and builds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -104,11 +105,12 @@ def job(kept: Kept) -> Path:
         "outputs": [{"name": "employed", "datatype": "INT64"}],
     }  # fmt: skip
     (folder / "signature.json").write_text(json.dumps(signature))
-    model = {"folder": str(folder), "digest": measure_artifact(folder).digest}
+    model = {"folder": str(folder), "digest": measure_artifact(folder).digest, "answers": None}
     path = kept.root / "job.json"
     words = {
-        "candidate": model, "baseline": None, "data": "data/eval.parquet", "id": "id", "label": "employed",
-        "keep": ["REGION"], "latency_samples": 299, "seed": 0, "output": "out",
+        "candidate": model, "baseline": None, "golden": None, "data": "data/eval.parquet", "id": "id",
+        "label": "employed", "keep": ["REGION"], "task": None, "positive": 1, "latency_samples": 299, "seed": 0,
+        "evaluation_digest": "sha256:e", "cache": "cache", "output": "out",
     }  # fmt: skip
     path.write_text(json.dumps(words))
     return path
@@ -128,6 +130,7 @@ def test_it_scores_as_a_process_of_its_own_does(kept: Kept, job: Path) -> None:
     result, lines = kept.ask(job)
     assert (result["code"], result["ended"]) == (0, "exited")
     in_nursery = pl.read_parquet(kept.root / "out" / "predictions.parquet")
+    shutil.rmtree(kept.root / "cache")
     alone = subprocess.run(
         [sys.executable, "-m", "gatewright.serving.scoring", job], cwd=kept.root, check=True, capture_output=True
     )

@@ -42,6 +42,7 @@ def failing(population: Population, replicates: int, seed: int) -> Counter[str]:
     return found
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("rows", [1_000, 10_000, 100_000])
 @pytest.mark.parametrize(
     "disagreement", [0.10, pytest.param(0.04, marks=pytest.mark.slow), pytest.param(0.16, marks=pytest.mark.slow)]

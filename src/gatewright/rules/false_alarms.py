@@ -18,6 +18,7 @@ from gatewright.domain.evaluation import EvaluationReport, Outcome, SliceEvidenc
 from gatewright.domain.gate import FairnessGate, GateName, OverallGate, SliceGate
 from gatewright.domain.project import GatesSection
 from gatewright.rules.gates.fairness import counts_of
+from gatewright.rules.gates.overall import CHANCE
 from gatewright.rules.metrics import Outcomes
 from gatewright.stats.multiplicity import holm
 from gatewright.stats.paired import mcnemar_midp
@@ -58,13 +59,14 @@ def _discordant(outcomes: Outcomes, cells: Counts) -> Counts:
 
 
 def _overall(gate: OverallGate, outcomes: Outcomes, report: EvaluationReport, rng: np.random.Generator) -> Flags:
-    """The measured drop exceeds the margin, by chance."""
+    """The measured drop exceeds the margin and seems significant, by chance."""
     discordant = int(_discordant(outcomes, np.array(report.overall.cells)))
     worse = rng.binomial(discordant, 0.5, size=DRAWS)
     value = (2 * worse - discordant) / report.overall.rows
-    fails = value > gate.margin
+    p = mcnemar_midp(worse, discordant - worse)
+    fails = (value > gate.margin) & (p < gate.alpha * CHANCE)
     if not gate.allow_small_regression:
-        fails |= (mcnemar_midp(worse, discordant - worse) < gate.alpha) & (value >= gate.min_effect)
+        fails |= (p < gate.alpha) & (value >= gate.min_effect)
     return np.asarray(fails)
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from datetime import date
 
+from gatewright.domain.errors import UnusableInput
 from gatewright.domain.evaluation import EvaluationReport
 from gatewright.domain.gate import (
     CORE_GATES,
@@ -21,6 +22,7 @@ from gatewright.domain.gate import (
     OverallGate,
     SliceGate,
 )
+from gatewright.domain.metrics import METRICS
 from gatewright.domain.project import GatesSection
 from gatewright.rules.agenda import set_agenda
 from gatewright.rules.false_alarms import false_alarms
@@ -66,6 +68,11 @@ def _by_points(
     skip: frozenset[GateName],
     seed: int,
 ) -> Judgement:
+    if METRICS[report.metric].relative or not METRICS[report.metric].higher_is_better:
+        raise UnusableInput(
+            f"mode: point compares shares of which more is better, and {report.metric} is none",
+            fix="set gates: {mode: statistical}, which judges every metric in its own unit",
+        )
     rows = gates.fairness.min_rows if gates.fairness else 1
     candidate = measures(report, "candidate", rows)
     baseline = measures(report, "baseline", rows) if report.baseline_digest else None

@@ -80,6 +80,7 @@ def planned(
     _check_names(slices)
     own = list(dict.fromkeys((*columns(evaluation.slices), *fairness.attributes)))
     sliced = tuple(own)
+    main = (CANDIDATE, BASELINE) if BASELINE in others else (CANDIDATE,)
     own += [evaluation.cluster] if evaluation.cluster and evaluation.cluster not in own else []
     needed = [ID, *([] if task == "score" else [LABEL]), *models, *(scored if has_scores else [])]
     check_columns(names, needed, own)
@@ -87,7 +88,7 @@ def planned(
         task=task,
         metrics=measured(evaluation, task, has_scores=has_scores),
         positive=fairness.positive,
-        pairs=tuple((CANDIDATE, other) for other in others) or ((CANDIDATE,),),
+        pairs=(main, *((CANDIDATE, other) for other in others if other != BASELINE)),
         slices=slices,
         groups={name: partition(SliceSpec(columns=(name,))) for name in fairness.attributes},
         columns=(*needed, *own),

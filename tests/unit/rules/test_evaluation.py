@@ -125,6 +125,13 @@ def test_the_golden_baseline_has_counts_of_its_own() -> None:
     assert (counted(golden, "SEX=2"), counted(report, "SEX=2")) == ((3, 1, 3), (3, 1, 1))
 
 
+def test_a_golden_baseline_on_the_first_deployment_is_no_baseline() -> None:
+    report = measured(NO_BASELINE | {"golden": ROWS["label"]}, by("SEX"))
+    assert {outcome.baseline for outcome in report.outcomes} == {None}
+    assert report.golden is not None
+    assert counted(report.golden, "SEX=2") == (3, 1, 3)
+
+
 def test_a_hundred_classes_have_only_the_outcomes_that_occur() -> None:
     rows = {"id": range(300), "label": [n % 100 for n in range(300)], "candidate": [n % 97 for n in range(300)]}
     rows |= {"baseline": [(n * 7) % 100 for n in range(300)], "x": [n % 2 for n in range(300)]}

@@ -261,3 +261,9 @@ def test_fairness_with_no_group_blocks() -> None:
     bare = replace(a_report(), groups={})
     judgement = judge(GatesSection(fairness=FairnessGate()), bare, today=TODAY)
     assert judgement.verdict is Verdict.INCONCLUSIVE
+
+
+def test_point_mode_takes_no_error_for_a_share() -> None:
+    regression = replace(a_report(), task="regression", metric="rmse")
+    with pytest.raises(UnusableInput, match="mode: point compares shares of which more is better, and rmse is none"):
+        judge(GatesSection(mode="point"), regression, today=TODAY)

@@ -9,6 +9,8 @@ from gatewright.rules.gates.overall import compare_overall, worst
 from gatewright.rules.gates.slices import Limits, compare_slices, evidence, slices_why
 from gatewright.rules.gates.words import change, relation, spoken
 
+GOLDEN = "the golden version's"
+
 
 def judge_golden(gate: GoldenGate, report: EvaluationReport, *, seed: int = 0) -> GateResult:
     """The rules of the overall and the slice gate, against the golden version. Half of alpha goes to each.
@@ -25,10 +27,10 @@ def judge_golden(gate: GoldenGate, report: EvaluationReport, *, seed: int = 0) -
     all_rows = compare_overall(overall, golden, seed=seed)
     limits = Limits(max_drop=gate.max_drop, min_rows=gate.min_rows, alpha=gate.alpha / 2)
     slices = compare_slices(limits, golden, golden.slices, golden.metric, seed=seed)
-    why = f"beside the golden version {gate.version}: {spoken(golden.metric)} {relation(all_rows)}"
+    why = f"beside the golden version {gate.version}: {spoken(golden.metric)} {relation(all_rows, GOLDEN)}"
     why += f", the margin is {change(golden.metric, gate.margin)}"
     if slices:
-        why += f"; {slices_why(slices, limits.alpha, limits.min_rows, limits.max_drop)}"
+        why += f"; {slices_why(slices, limits.min_rows, limits.max_drop, other=GOLDEN)}"
     failed_slices = [found for found in slices if found.verdict.value == "fail"]
     return GateResult(
         gate="golden",

@@ -72,6 +72,16 @@ class Harms:
             needed = int(mean_rows_needed(self.spread[index], left, alpha=alpha, power=power))
         return needed if 0 < needed <= MOST_ROWS else None
 
+    def rows_to_show(self, index: int, *, alpha: float) -> int | None:
+        """About how many rows make a harm as large as the measured one significant at `alpha`."""
+        from scipy.special import ndtri
+
+        value = float(self.value[index])
+        if not value > 0 or not np.isfinite(self.spread[index]):
+            return None
+        needed = (float(ndtri(1 - alpha)) * float(self.spread[index]) / value) ** 2
+        return max(int(np.ceil(needed)), int(self.rows[index]) + 1) if needed <= MOST_ROWS else None
+
     def estimate(self, index: int) -> Estimate | None:
         """The harm on one slice with its interval; None where it is not defined."""
         if not np.isfinite(self.value[index]):

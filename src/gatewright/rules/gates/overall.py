@@ -10,11 +10,14 @@ from gatewright.domain.metrics import METRICS
 from gatewright.rules.gates.harm import Harms, harms
 from gatewright.rules.gates.words import change, probability, relation, shown, spoken
 
+CHANCE = 0.5
+"""Share of alpha at which a measured drop beyond the margin is no chance: with the slices and fairness, 5 % in all."""
+
 
 def judge_overall(gate: OverallGate, report: EvaluationReport, *, seed: int = 0) -> GateResult:
     """Non-inferiority of the report's primary metric on all rows.
 
-    FAIL: the harm exceeds the margin, as measured or with confidence 1 − alpha; the floor is broken; or, without
+    FAIL: the measured harm exceeds the margin and is no chance (p < alpha/2); the floor is broken; or, without
     `allow_small_regression`, a harm of at least `min_effect` is significant. PASS: the upper bound of the harm is below
     the margin. Otherwise INCONCLUSIVE, with the rows that would decide. Without a baseline the floor alone decides.
     """
@@ -46,17 +49,20 @@ def compare_overall(gate: OverallGate, report: EvaluationReport, *, seed: int = 
 
 def decide_change(found: Harms, gate: OverallGate, name: str = ALL) -> Comparison:
     """What the harm on all rows means; `found` has one slice."""
-    value, low, high = float(found.value[0]), float(found.low[0]), float(found.high[0])
+    value, high = float(found.value[0]), float(found.high[0])
     more: dict[str, object] = {"limit": gate.margin, "alpha": gate.alpha, "p_adjusted": _finite(float(found.p[0]))}
     if not math.isfinite(value) or not math.isfinite(high):
         return found.comparison(0, name, Verdict.INCONCLUSIVE, note="not defined on these rows", **more)
-    if value > gate.margin or low > gate.margin:
+    if value > gate.margin and float(found.p[0]) < gate.alpha * CHANCE:
         return found.comparison(0, name, Verdict.FAIL, note="more than the margin", **more)
     significant = float(found.p[0]) < gate.alpha and value >= gate.min_effect
     if significant and not gate.allow_small_regression:
         return found.comparison(0, name, Verdict.FAIL, note="a significant regression", **more)
     if high < gate.margin:
         return found.comparison(0, name, Verdict.PASS, **more)
+    if value > gate.margin:
+        more["needed_rows"] = found.rows_to_show(0, alpha=gate.alpha * CHANCE)
+        return found.comparison(0, name, Verdict.INCONCLUSIVE, note="more than the margin, perhaps by chance", **more)
     more["needed_rows"] = found.rows_needed(0, gate.margin, alpha=gate.alpha)
     return found.comparison(0, name, Verdict.INCONCLUSIVE, note="the margin is not excluded", **more)
 
@@ -114,7 +120,10 @@ def _told(found: Comparison, gate: OverallGate) -> str:
             return f"{start}: a significant regression ({probability(found.p)}), and none is allowed"
         case Verdict.FAIL:
             return f"{start}: more than the margin of {margin}"
-    rows = f"about {found.needed_rows:,} rows would decide" if found.needed_rows else "no number of rows would decide"
+    rows = f"about {found.needed_rows:,} rows would decide" if found.needed_rows else "many more rows would decide"
+    if found.note.startswith("more than"):
+        chance = f"more than the margin of {margin}, but it may be chance ({probability(found.p)})"
+        return f"{start}: {chance}; not enough evidence in {found.rows:,} rows: {rows}"
     return (
         f"{start}; it may be up to {change(found.metric, found.harm.high)} worse, and the margin is {margin}: "
         f"not enough evidence in {found.rows:,} rows; {rows}"

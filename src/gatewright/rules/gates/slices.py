@@ -98,7 +98,7 @@ def family_result(name: GateName, gate: SliceGate | AucGate | GoldenGate, compar
     return GateResult(
         gate=name,
         verdict=verdict,
-        why=slices_why(comparisons, gate.alpha, gate.min_rows, gate.max_drop),
+        why=slices_why(comparisons, gate.min_rows, gate.max_drop),
         evidence=evidence(comparisons),
         comparisons=tuple(comparisons),
         alpha=gate.alpha,
@@ -107,7 +107,9 @@ def family_result(name: GateName, gate: SliceGate | AucGate | GoldenGate, compar
     )
 
 
-def slices_why(comparisons: Sequence[Comparison], alpha: float, min_rows: int, max_drop: float) -> str:
+def slices_why(
+    comparisons: Sequence[Comparison], min_rows: int, max_drop: float, *, other: str = "the baseline's"
+) -> str:
     """Which slices fail, which could not be tested, and which comes nearest to failing."""
     tested = [found for found in comparisons if found.p_adjusted is not None]
     failed = [found for found in comparisons if found.verdict is Verdict.FAIL]
@@ -117,13 +119,12 @@ def slices_why(comparisons: Sequence[Comparison], alpha: float, min_rows: int, m
         return f"no slice has {min_rows} rows; not tested: {names}" if weak else "there is no slice to test"
     limit = change(tested[0].metric, max_drop)
     if failed:
-        verb = "drops" if len(failed) == 1 else "drop"
-        start = (
-            f"{len(failed)} of {counted(len(tested), 'slice')} {verb} significantly; the worst is {_named(failed[0])}"
-        )
+        drop = "drops" if len(failed) == 1 else "drop"
+        start = f"{len(failed)} of {counted(len(tested), 'slice')} {drop} significantly"
+        start += f"; the worst is {_named(failed[0], other)}"
     else:
         worst_one = max(tested, key=_value)
-        start = f"none of {counted(len(tested), 'slice')} drops significantly; the worst is {_named(worst_one)}"
+        start = f"none of {counted(len(tested), 'slice')} drops significantly; the worst is {_named(worst_one, other)}"
     if not weak:
         return start if failed else f"{start}; a drop of {limit} would have been found in each"
     dropping = [found for found in weak if _value(found) > max_drop]
@@ -152,8 +153,8 @@ def _compare(
     if not eligible:
         small = int(found.rows[index]) < limits.min_rows
         note = f"under {limits.min_rows} rows" if small else f"{spoken(found.metric.name)} is not defined here"
-        needed = found.rows_needed(index, limits.max_drop, alpha=limits.alpha, power=limits.power) if small else None
-        more["needed_rows"] = max(needed or 0, limits.min_rows) if small else None
+        needed = _rows_for(found, index, limits, reach) if small else None
+        more["needed_rows"] = max(needed, limits.min_rows) if needed is not None else None
         return found.comparison(index, name, Verdict.INCONCLUSIVE, note=note, **more)
     more |= {"p_adjusted": float(adjusted), "mde": reach}
     if adjusted < limits.alpha and value >= limits.min_effect:
@@ -181,9 +182,9 @@ def _undefined(name: str, found: SliceEvidence) -> Comparison:
     return Comparison(metric="auc", slice=name, rows=found.rows, verdict=Verdict.INCONCLUSIVE, note=note)
 
 
-def _named(found: Comparison) -> str:
+def _named(found: Comparison, other: str) -> str:
     p = f" (Holm {probability(found.p_adjusted)}, {found.rows:,} rows)" if found.p_adjusted is not None else ""
-    return f"{found.slice}: {relation(found)}{p}"
+    return f"{found.slice}: {relation(found, other)}{p}"
 
 
 def _value(found: Comparison) -> float:

@@ -25,16 +25,15 @@ def change(metric: str, value: float) -> str:
     return shown(abs(value))
 
 
-def relation(found: Comparison) -> str:
+def relation(found: Comparison, other: str = "the baseline's") -> str:
     """`0.6392 is 0.1821 below the baseline's 0.8213`."""
     if found.harm is None or found.candidate is None or found.baseline is None:
         return "it is not defined on these rows"
     if found.candidate == found.baseline:
-        return f"{shown(found.candidate)} is the baseline's"
+        return f"{shown(found.candidate)} is {other}"
     side = "below" if found.candidate < found.baseline else "above"
     return (
-        f"{shown(found.candidate)} is {change(found.metric, found.harm.value)} {side} "
-        f"the baseline's {shown(found.baseline)}"
+        f"{shown(found.candidate)} is {change(found.metric, found.harm.value)} {side} {other} {shown(found.baseline)}"
     )
 
 

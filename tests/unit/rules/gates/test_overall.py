@@ -125,3 +125,14 @@ def test_other_counts_are_judged_by_resampling_them(metric: str) -> None:
 def test_a_metric_that_was_not_measured_is_an_error() -> None:
     with pytest.raises(UnusableInput, match="auc was not measured"):
         judge_overall(OverallGate(), replace(counted(900, 5, 5, 90), metric="auc"))
+
+
+def test_a_drop_beyond_the_margin_that_may_be_chance_is_inconclusive() -> None:
+    """Of 300 rows 30 differ, 19 of them for the worse: 2.7 points, p about .08."""
+    result = judge_overall(OverallGate(), counted(240, 19, 11, 30))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "more than the margin of 0.02, but it may be chance" in result.why
+    assert result.needed_n is not None
+    factor = result.needed_n / 300 * 1.1
+    more = counted(*(round(number * factor) for number in (240, 19, 11, 30)))
+    assert judge_overall(OverallGate(), more).verdict is Verdict.FAIL
