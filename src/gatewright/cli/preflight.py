@@ -35,7 +35,7 @@ def preflight(rate: float | None, accept_underpowered: bool, root: Path, output:
       gatewright rollout preflight --rate 20
       gatewright rollout preflight --rate 0.5 --accept-underpowered
     """
-    from gatewright.domain.errors import Inconclusive
+    from gatewright.domain.errors import Underpowered
     from gatewright.engine.preflight import preflight as ask
     from gatewright.engine.preflight import preflight_view
 
@@ -46,7 +46,7 @@ def preflight(rate: float | None, accept_underpowered: bool, root: Path, output:
         _show(found)
     if not found.plan.concludes and not accept_underpowered:
         weak = ", ".join(str(step.step + 1) for step in found.plan.steps if not step.concludes)
-        raise Inconclusive(
+        raise Underpowered(
             f"step {weak} of the plan cannot conclude at {found.plan.per_second:.3g} requests/s",
             fix="a higher weight, a longer hold or max_extension, wider promote margins, or --accept-underpowered",
         )

@@ -82,6 +82,7 @@ def test_preflight_refuses_a_plan_that_cannot_conclude(shell: Shell, world: Worl
     weak = shell("rollout", "preflight", "--rate", "0.01")
     assert weak.code == 3
     assert "too short" in weak.out
+    assert "docs/rollout.md" in weak.err
     assert "--accept-underpowered" in weak.err
     assert shell("rollout", "preflight", "--rate", "0.01", "--accept-underpowered").code == 0
     good = shell("rollout", "preflight", "--rate", "500", "--output", "json")
