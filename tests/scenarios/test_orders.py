@@ -185,6 +185,31 @@ def test_an_abort_wins_over_promote_full(together: bool) -> None:
     assert story.serving != CANARY
 
 
+def test_promote_full_waits_until_canary_and_traffic_can_be_seen() -> None:
+    story = Story()
+    story.until_step(0)
+    story.reachable = False
+    story.say("promote-full")
+    assert story.tick().weight == 5
+    assert orders.needless(story.rollout, "promote-full") is not None
+    story.reachable, story.ready = True, False
+    assert story.tick().weight == 5
+    story.ready = True
+    assert (story.tick().phase, story.rollout.full) == (Phase.PROMOTING, None)
+
+
+def test_a_pause_takes_back_a_promote_full_that_still_waits() -> None:
+    story = Story()
+    story.until_step(0)
+    story.reachable = False
+    story.say("promote-full")
+    story.tick()
+    story.say("pause")
+    story.tick()
+    story.reachable = True
+    assert (story.tick().phase, story.rollout.weight) == (Phase.PAUSED, 5)
+
+
 def test_promote_full_does_not_reach_a_canary_without_traffic() -> None:
     story = Story(ready=False)
     story.tick()

@@ -114,8 +114,9 @@ class Rollout:
     `weight` is what was asked, in per cent. `held_s` is the hold time served in this step, `waited_s` all time spent
     in it; neither accrues while the evidence is not fresh or the weight not verified. `revision` guards every write,
     `epoch` fences off controllers that lost their lease. `approval` lets the step it names begin, once; `hurry` takes
-    away the hold of the step it names. `origin` is the run that made the version, when it is not this rollout's own;
-    `restored_by` has asked for the version that served before, which needs no evidence.
+    away the hold of the step it names; `full` asks for 100 % as soon as canary and traffic can be seen. `origin` is the
+    run that made the version, when it is not this rollout's own; `restored_by` has asked for the version that served
+    before, which needs no evidence.
     """
 
     id: str
@@ -147,6 +148,7 @@ class Rollout:
     bootstrap_by: str | None = None
     approval: Order | None = None
     hurry: Order | None = None
+    full: Order | None = None
     origin: str | None = None
     restored_by: str | None = None
 
@@ -216,6 +218,7 @@ class Decision:
     actor: str = "gatewright"
     approval: Order | None = None
     hurry: Order | None = None
+    full: Order | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,12 +19,12 @@ def decide(rollout: Rollout, world: World) -> Decision:
     """
     rollout = orders.heard(rollout, world)
     decision = _decided(rollout, world)
-    approval, hurry = rollout.approval, rollout.hurry
+    approval, hurry, full = rollout.approval, rollout.hurry, rollout.full
     if decision.weight != rollout.weight:  # another step began, or none will
-        approval = None
+        approval = full = None
     if hurry and decision.step != hurry.step:
         hurry = None
-    return replace(decision, approval=approval, hurry=hurry)
+    return replace(decision, approval=approval, hurry=hurry, full=full)
 
 
 def _decided(rollout: Rollout, world: World) -> Decision:
@@ -34,9 +34,9 @@ def _decided(rollout: Rollout, world: World) -> Decision:
         return _rolling_back(rollout, world)
     if ending := _ending(rollout, world):
         return ending
-    if (full := orders.full_by(world, rollout)) and rollout.weight and rollout.phase is not Phase.PROMOTING:
-        why = f"on to 100 % without waiting for evidence, by {full.actor}"
-        return replace(_to(rollout, Phase.PROMOTING, why, weight=FULL), actor=full.actor)
+    if actor := orders.full_by(rollout, world):
+        why = f"on to 100 % without waiting for evidence, by {actor}"
+        return replace(_to(rollout, Phase.PROMOTING, why, weight=FULL), actor=actor)
     match rollout.phase:
         case Phase.PAUSED:
             return _paused(rollout, world)
@@ -73,6 +73,7 @@ def apply(rollout: Rollout, decision: Decision) -> Rollout:
         pause=decision.pause,
         approval=decision.approval,
         hurry=decision.hurry,
+        full=decision.full,
     )
 
 

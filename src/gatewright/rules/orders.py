@@ -10,12 +10,16 @@ from gatewright.domain.rollout import Command, Order, PauseReason, Phase, Rollou
 def heard(rollout: Rollout, world: World) -> Rollout:
     """The rollout with the orders of this look; one that is bound to another step or model changes nothing."""
     for command in world.commands:
+        if command.verb == "pause":
+            rollout = replace(rollout, full=None)
         if command.digest != rollout.canary or command.step is None:
             continue
         if command.verb == "approve" and waits_for_approval(rollout) and command.step == next_step(rollout):
             rollout = replace(rollout, approval=_order(command))
         elif command.verb == "promote" and command.step == rollout.step and rollout.hurry is None and rollout.weight:
             rollout = replace(rollout, hurry=_order(command))
+        elif command.verb == "promote-full" and rollout.weight:
+            rollout = replace(rollout, full=_order(command))
     return rollout
 
 
@@ -33,17 +37,20 @@ def waits_for_approval(rollout: Rollout) -> bool:
     return index < len(steps) and steps[index].approval and not approved
 
 
-def full_by(world: World, rollout: Rollout) -> Command | None:
-    """The command to go to 100 % without waiting, if there is one for this model."""
-    full = (command for command in world.commands if command.verb == "promote-full")
-    return next((command for command in full if command.digest == rollout.canary), None)
+def full_by(rollout: Rollout, world: World) -> str | None:
+    """Who has asked for 100 % without waiting; None while the traffic or a proven canary cannot be seen."""
+    canary = world.traffic.canary
+    proven = canary is not None and canary.ready and canary.digest == rollout.canary
+    if rollout.full is None or not proven or world.traffic.weight is None or rollout.phase is Phase.PROMOTING:
+        return None
+    return rollout.full.actor
 
 
 def bound_to(rollout: Rollout, verb: Verb) -> int | None:
     """The step that a command given now is about; None for verbs that are about the whole rollout."""
     if verb == "approve":
         return next_step(rollout)
-    return rollout.step if verb == "promote" else None
+    return rollout.step if verb in ("promote", "promote-full") else None
 
 
 def needless(rollout: Rollout, verb: Verb) -> str | None:
@@ -58,6 +65,8 @@ def needless(rollout: Rollout, verb: Verb) -> str | None:
             return "it is on its way to 100 % already"
         case "promote" if rollout.hurry is not None:
             return f"{rollout.hurry.actor} has asked for it already; what it waits for: {rollout.why}"
+        case "promote-full" if rollout.full is not None:
+            return f"{rollout.full.actor} has asked for it already: it waits until canary and traffic can be seen"
         case "pause" if rollout.pause is PauseReason.MANUAL:
             return f"it is paused already: {rollout.why}"
         case "resume" if rollout.phase is not Phase.PAUSED:
