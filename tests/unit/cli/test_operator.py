@@ -28,6 +28,7 @@ STEPS = [{"weight": 20, "hold": "1s"}, {"weight": 50, "hold": "1s", "approval": 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Every command opens this one workspace, whose local runtime is never started."""
+    monkeypatch.chdir(tmp_path)
     found = new_world(tmp_path, rollout={"steps": STEPS})
 
     def opened(*_: Any, **__: Any) -> Workspace:
