@@ -10,7 +10,7 @@ from pathlib import Path
 
 from measuring import RESULTS, progress
 
-NAMES = ("pipeline_overhead", "model_server", "weight_changes", "evaluation")
+NAMES = ("pipeline_overhead", "model_server", "weight_changes", "evaluation", "many_rollouts")
 
 
 def main() -> int:

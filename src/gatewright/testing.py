@@ -73,9 +73,12 @@ class FakeTraffic:
     canary_error: str | None = None
     canary_ready: bool = True
     weights: list[float] = field(default_factory=list)
+    driven: str = ""
 
     def prepare(self, rollout: Rollout, canary: Artifact, stable: Artifact | None) -> None:
-        """A new rollout starts at 0 per cent."""
+        """A new rollout starts at 0 per cent, and with epochs of its own."""
+        if rollout.id != self.driven:
+            self.driven, self.epoch, self.shown = rollout.id, 0, 0.0
         self._fence(rollout)
         self.settled = False
 

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from gatewright.domain.evidence import LIVE_METRICS, Block, Observation
 from gatewright.domain.rollout import FULL, ArmState, Command, Phase, Rollout, TrafficState, Verb, World
-from gatewright.rules import canary, evidence
-from tests.scenarios.rollout_story import CANARY, STABLE, begun, rollout
+from gatewright.rules import canary, evidence, orders
+from tests.scenarios.rollout_story import CANARY, POLICY, STABLE, begun, rollout
 
 WEIGHTS = st.sampled_from((None, 0.0, 5.0, 25.0, 50.0, 99.99, 100.0))
 COUNTS = st.sampled_from(((0, 0), (1, 0), (40, 0), (4000, 8), (400, 90)))
-VERBS: tuple[Verb, ...] = ("pause", "pause", "resume", "abort")
+VERBS: tuple[Verb, ...] = ("pause", "pause", "resume", "abort", "approve", "approve", "promote", "promote-full")
+GATED = replace(POLICY, steps=tuple(replace(step, approval=True) for step in POLICY.steps))
 CHANGES = ("nothing", "nothing", "traffic", "arm", "requests", "source", "people", "registry")
 
 
@@ -30,6 +31,12 @@ def healthy(now: Rollout) -> World:
         commands=(Command(id=0, verb="resume", actor="ada", at=now.started_at),),
         serving=CANARY if settled else now.stable,
     )
+
+
+def ordered(draw: st.DrawFn, now: Rollout, number: int, verb: Verb) -> Command:
+    """A command as somebody gave it who saw this step or another one."""
+    step = draw(st.sampled_from((orders.bound_to(now, verb), 0, 1, 2)))
+    return Command(id=number, verb=verb, actor="ada", at=now.started_at, step=step, digest=CANARY)
 
 
 @st.composite
@@ -54,7 +61,7 @@ def worlds(draw: st.DrawFn, now: Rollout) -> World:
         world = replace(world, source_error="no log")
     if "people" in changed:
         verbs = draw(st.lists(st.sampled_from(VERBS), max_size=2))
-        said = tuple(Command(id=i, verb=verb, actor="ada", at=now.started_at) for i, verb in enumerate(verbs))
+        said = tuple(ordered(draw, now, i, verb) for i, verb in enumerate(verbs))
         world = replace(world, commands=said)
     if "registry" in changed:
         world = replace(world, serving=draw(st.sampled_from((now.stable, CANARY))))
@@ -102,10 +109,33 @@ def test_no_world_leads_a_rollout_astray(data: st.DataObject, first_deployment: 
             assert after.weight == highest[after.step]
         if after.weight > before.weight:
             assert world.traffic.weight is not None
-            assert before.phase in (Phase.PENDING, Phase.PROGRESSING)
-            assert before.phase is Phase.PENDING or not blind
+            full = before.full or any(command.verb == "promote-full" for command in world.commands)
+            assert before.phase in (Phase.PENDING, Phase.PROGRESSING) or full
+            assert before.phase is Phase.PENDING or not blind or full
         if after.weight == FULL and not first_deployment and before.weight != FULL:
-            assert before.step == len(highest) - 1
+            full = before.full or any(command.verb == "promote-full" for command in world.commands)
+            assert before.step == len(highest) - 1 or full
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_no_step_that_needs_an_approval_begins_without_one_of_its_own(data: st.DataObject) -> None:
+    after = begun(policy=GATED)
+    unused: set[int] = set()
+    for _ in range(data.draw(st.just(40))):
+        before = after
+        world = healthy(before)
+        said = [ordered(data.draw, before, i, data.draw(st.sampled_from(VERBS))) for i in range(2)]
+        world = replace(world, commands=tuple(said) if data.draw(st.booleans()) else ())
+        given_now = {c.step for c in world.commands if c.verb == "approve" and c.step == orders.next_step(before)}
+        unused |= {step for step in given_now if step is not None}
+        informed = evidence.absorb(before, world, "c", before.started_at + timedelta(seconds=300))
+        informed = replace(informed, held_s=informed.held_s + 300)
+        after = canary.apply(informed, canary.decide(informed, world))
+        if before.weight < after.weight < FULL:
+            assert after.step in unused
+            unused.discard(after.step)
+            assert after.approval is None
 
 
 @settings(max_examples=150, deadline=None)
@@ -134,7 +164,8 @@ def test_missing_data_never_advances_even_when_all_else_is_served(data: st.DataO
     decision = canary.decide(informed, world)
     assert decision.step == step
     started = phase is Phase.PENDING and missing != "traffic"
-    assert decision.weight <= before.weight or started
+    by_hand = any(command.verb == "promote-full" for command in world.commands)
+    assert decision.weight <= before.weight or started or by_hand
     assert decision.phase is not Phase.PROMOTED or phase is Phase.PROMOTING
 
 

@@ -19,7 +19,7 @@ from gatewright.domain.rollout import (
     Verb,
     World,
 )
-from gatewright.rules import canary, evidence
+from gatewright.rules import canary, evidence, orders
 
 CANARY, STABLE = "sha256:new", "sha256:old"
 POLICY = RolloutPolicy(
@@ -76,7 +76,8 @@ class Story:
 
     def say(self, verb: Verb) -> None:
         """A person leaves a command for the next tick."""
-        self.said.append(Command(id=len(self.said) + 1, verb=verb, actor="ada", at=self.now))
+        step, number = orders.bound_to(self.rollout, verb), len(self.said) + 1
+        self.said.append(Command(id=number, verb=verb, actor="ada", at=self.now, step=step, digest=CANARY))
 
     def tick(self, seconds: float = 5.0) -> Rollout:
         """Time passes, requests arrive, and the controller looks, decides and acts."""

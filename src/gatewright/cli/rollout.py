@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gatewright.cli import operator
+from gatewright.cli.controller import controller
 from gatewright.cli.failures import CommandGroup
-from gatewright.cli.options import Output, actor_option, opened, output_option, run_option, workspace_option
-from gatewright.cli.output import say, say_json
+from gatewright.cli.operator import tell_rollout
+from gatewright.cli.options import Output, opened, output_option, run_option, workspace_option
+from gatewright.cli.output import say
+from gatewright.cli.preflight import preflight
 from gatewright.cli.render import progress_for
+from gatewright.cli.rollout_report import report
 from gatewright.cli.stages import one_stage, show_handoff
+from gatewright.cli.watch import watch
 
 if TYPE_CHECKING:
-    from gatewright.domain.rollout import Rollout, Verb
+    from gatewright.domain.rollout import Rollout
     from gatewright.workspace import Workspace
 
 
@@ -40,6 +46,7 @@ def canary(wait: bool, root: Path, run_id: str | None, output: Output) -> None:
         return
     from gatewright.engine.handover import Handover
     from gatewright.engine.opening import choose_run
+    from gatewright.engine.preflight import misgiving
     from gatewright.engine.stages.canary import start_rollout
     from gatewright.store.runs import ROLLOUT
 
@@ -47,7 +54,9 @@ def canary(wait: bool, root: Path, run_id: str | None, output: Output) -> None:
     run = choose_run(workspace, run_id)
     with run.hold():
         rollout = start_rollout(Handover(workspace, run, "canary", ROLLOUT), run)
-    _tell(workspace, rollout, output)
+    if warning := misgiving(workspace, rollout):
+        progress_for(output).warning(warning)
+    tell_rollout(workspace, rollout, output)
 
 
 @click.group(cls=CommandGroup)
@@ -106,18 +115,20 @@ def tick(root: Path, output: Output) -> None:
     workspace = opened(root)
     rollout = _active(workspace)
     ensure_supervisor(workspace)
-    _tell(workspace, Controller(workspace, progress_for(output)).tick(rollout), output)
+    tell_rollout(workspace, Controller(workspace, progress_for(output)).tick(rollout), output)
 
 
 @rollout.command()
+@click.option("--watch", "live", is_flag=True, help="Go on showing it until it has ended; Ctrl-C changes nothing.")
 @workspace_option
 @output_option
-def status(root: Path, output: Output) -> None:
-    """Phase, weight recorded and observed, hold served, evidence against its limits.
+def status(live: bool, root: Path, output: Output) -> None:
+    """Phase, weight recorded and observed, hold served, evidence against its limits, and where it is heading.
 
     \b
     Examples:
       gatewright rollout status
+      gatewright rollout status --watch
       gatewright rollout status --output json
     """
     workspace = opened(root)
@@ -125,38 +136,10 @@ def status(root: Path, output: Output) -> None:
     if found is None:
         say("null" if output == "json" else "no rollout yet: gatewright canary starts one")
         return
-    _tell(workspace, found, output)
-
-
-def _verb(verb: Verb, text: str) -> click.Command:
-    @rollout.command(name=verb, help=f"{text}\n\n\b\nExamples:\n  gatewright rollout {verb} --by ada")
-    @actor_option("--by", "actor", "Who asks.")
-    @workspace_option
-    @output_option
-    def command(actor: str, root: Path, output: Output) -> None:
-        from gatewright.engine.controller import Controller
-        from gatewright.engine.operator import ask
-        from gatewright.engine.status import rollout_view
-
-        workspace = opened(root)
-        found = workspace.rollouts.active(workspace.project.model)
-        if found is None:
-            say("null" if output == "json" else "no rollout is in progress: nothing to do")
-            return
-        after = ask(Controller(workspace, progress_for("json")), workspace, found, verb, actor)
-        if output == "json":
-            say_json(rollout_view(workspace, after))
-        elif (verb == "resume") is (after.phase.value == "paused") or (verb == "abort" and not after.phase.terminal):
-            say(f"{after.id}: {verb} is recorded; the process that drives the rollout does it at its next look")
-        else:
-            say(f"{after.id}: {after.phase} at {after.weight:g} %: {after.why}")
-
-    return command
-
-
-abort = _verb("abort", "Roll back now, whatever else is going on. With nothing in progress it does nothing.")
-pause = _verb("pause", "Hold the rollout where it is, until `resume` or `abort`.")
-resume = _verb("resume", "Let a paused rollout go on.")
+    if live:
+        watch(workspace, found, output)
+        return
+    tell_rollout(workspace, found, output)
 
 
 def _active(workspace: Workspace) -> Rollout:
@@ -168,12 +151,16 @@ def _active(workspace: Workspace) -> Rollout:
     return found
 
 
-def _tell(workspace: Workspace, rollout: Rollout, output: Output) -> None:
-    from gatewright.cli.status import show_rollout
-    from gatewright.engine.status import rollout_view
-
-    found = rollout_view(workspace, rollout)
-    if output == "json":
-        say_json(found)
-    else:
-        show_rollout(found)
+for command in (
+    operator.approve,
+    operator.promote,
+    operator.pause,
+    operator.resume,
+    operator.abort,
+    operator.rollback,
+    operator.retry,
+    preflight,
+    controller,
+    report,
+):
+    rollout.add_command(command)

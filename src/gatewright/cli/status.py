@@ -110,6 +110,10 @@ def show_rollout(rollout: dict[str, Any] | None) -> None:
         ]
         if rollout["slow_after_ms"] is not None:
             facts.append(("slow", f"above {rollout['slow_after_ms']:g} ms"))
+        if rollout["projected"] is not None:
+            facts.append(
+                ("ahead", f"{rollout['projected']} in about {span(rollout['projected_s'])}, if all goes on so")
+            )
         table(facts, indent=_INDENT)
     say(_INDENT + fit(rollout["why"], used=len(_INDENT)))
     _show_evidence(rollout["standings"])

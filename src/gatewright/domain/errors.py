@@ -3,6 +3,7 @@
     GatewrightError                    exit
     ├── StageFailed                      1   a verdict or a finding: the model goes no further
     ├── Inconclusive                     3   not enough evidence to pass or to fail
+    │   └── Underpowered                     a rollout that cannot conclude at the present traffic
     ├── UnusableInput                    2   a file, an argument or a digest that cannot be used
     │   ├── ConfigError                      gatewright.yaml, with every problem at once
     │   ├── ReportError                      an evaluation report or baseline file
@@ -84,6 +85,12 @@ class Inconclusive(StageFailed):
 
     exit_code = 3
     page = "gates"
+
+
+class Underpowered(Inconclusive):
+    """A plan that cannot come to a conclusion at the present traffic."""
+
+    page = "rollout"
 
 
 class UnusableInput(GatewrightError):

@@ -103,7 +103,8 @@ class History:
     """Stable's own past before a rollout: requests, errors, the latency limit, and bad events by user.
 
     `slow_after_ms` is the limit L of the latency metric; `slow` counts requests above it. The design effects
-    say how much the requests of one user resemble each other (1 = not at all).
+    say how much the requests of one user resemble each other (1 = not at all). `per_second` is the traffic of the last
+    hour, as far as the history reaches; None where it cannot be told.
     """
 
     requests: int
@@ -111,3 +112,4 @@ class History:
     slow: int
     slow_after_ms: float
     design_effects: Mapping[LiveMetric, float] = field(default_factory=dict)
+    per_second: float | None = None

@@ -16,7 +16,7 @@ from gatewright.domain.gate import Share
 
 FULL = 100.0
 ALMOST_FULL = 99.99  # while both arms live, the old one keeps 1 of 10,000 so that it remains a retry target
-Verb = Literal["abort", "pause", "resume"]
+Verb = Literal["abort", "pause", "resume", "approve", "promote", "promote-full"]
 
 
 class Phase(StrEnum):
@@ -48,10 +48,11 @@ class PauseReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """`weight` per cent of the traffic for at least `hold`."""
+    """`weight` per cent of the traffic for at least `hold`; with `approval` only after a person has allowed it."""
 
     weight: Annotated[float, Gt(0), Lt(100)]
     hold: Duration
+    approval: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +99,24 @@ class RolloutPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a person said of one step and what is not used up yet: who, and by which command."""
+
+    step: int
+    actor: str
+    command: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
     """One row: the whole state that the next decision needs.
 
     `weight` is what was asked, in per cent. `held_s` is the hold time served in this step, `waited_s` all time spent
     in it; neither accrues while the evidence is not fresh or the weight not verified. `revision` guards every write,
-    `epoch` fences off controllers that lost their lease.
+    `epoch` fences off controllers that lost their lease. `approval` lets the step it names begin, once; `hurry` takes
+    away the hold of the step it names; `full` asks for 100 % as soon as canary and traffic can be seen. `origin` is the
+    run that made the version, when it is not this rollout's own; `restored_by` has asked for the version that served
+    before, which needs no evidence.
     """
 
     id: str
@@ -133,16 +146,28 @@ class Rollout:
     evidence: Mapping[LiveMetric, MetricEvidence] = field(default_factory=dict)
     breaker_log_e: tuple[float, ...] = ()
     bootstrap_by: str | None = None
+    approval: Order | None = None
+    hurry: Order | None = None
+    full: Order | None = None
+    origin: str | None = None
+    restored_by: str | None = None
+
+    @property
+    def compared(self) -> bool:
+        """Whether it climbs by evidence: a first deployment and a return to what served before do not."""
+        return self.stable is not None and self.restored_by is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What a person asked of a rollout."""
+    """What a person asked of a rollout; of `step` and of the model with `digest`, for the verbs that are bound so."""
 
     id: int
     verb: Verb
     actor: str
     at: datetime
+    step: int | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +208,7 @@ class World:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What the rollout should be next; `weight` is what the traffic should then show."""
+    """What the rollout should be next; `weight` is what the traffic should then show. Orders it leaves are not used."""
 
     phase: Phase
     step: int
@@ -191,6 +216,9 @@ class Decision:
     why: str
     pause: PauseReason | None = None
     actor: str = "gatewright"
+    approval: Order | None = None
+    hurry: Order | None = None
+    full: Order | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,4 +244,6 @@ class DeploymentRecord:
     digest: str
 
 
-TERMINAL_KINDS = ("promoted", "rolled_back", "stopped", "aborted")
+TERMINAL_KINDS = ("promoted", "restored", "rolled_back", "stopped", "aborted")
+NOW_SERVES = ("promoted", "restored")
+"""Kinds of records that made a version the baseline: after its rollout, or as a return to what served before."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from gatewright.domain.documents import canonical_json, plain, sha256
 from gatewright.domain.errors import GatewrightError, UnusableInput
 from gatewright.domain.evidence import Look
 from gatewright.domain.lineage import Artifact
-from gatewright.domain.rollout import ALMOST_FULL, Decision, Phase, Rollout, World
+from gatewright.domain.rollout import ALMOST_FULL, NOW_SERVES, Decision, PauseReason, Phase, Rollout, World
 from gatewright.engine.ending import write_record
 from gatewright.ports import Progress
-from gatewright.rules import canary, evidence
+from gatewright.rules import canary, evidence, orders
 from gatewright.store.records import Event
 from gatewright.store.runs import RunFolder
 from gatewright.workspace import Workspace
@@ -64,7 +65,7 @@ class Controller:
         after = workspace.rollouts.advance(
             before,
             after,
-            _events(self._workspace, before, after, decision),
+            _events(workspace, orders.heard(informed, world), after, decision, known=before),
             _tick_body(after, world),
             world.commands,
         )
@@ -79,10 +80,10 @@ class Controller:
         workspace = self._workspace
         if rollout.phase is Phase.PENDING:
             workspace.traffic.prepare(rollout, *self._arms(rollout))
-        if rollout.phase is Phase.PENDING and rollout.stable is not None and not rollout.evidence:
+        if rollout.phase is Phase.PENDING and rollout.compared and not rollout.evidence:
             rollout = evidence.begin(rollout, workspace.metrics.history(rollout))
         look = Look(cursor=rollout.cursor)
-        if rollout.stable is not None:
+        if rollout.compared:
             look = workspace.metrics.observe(rollout, rollout.revision)
         serving = workspace.registry.serving(rollout.model)
         world = World(
@@ -115,7 +116,7 @@ class Controller:
         """What is left to do at the end: unload what no longer serves, and the run's own copy of its record."""
         self._workspace.traffic.finish(rollout)
         record = self._workspace.records.terminal(rollout.run)
-        if record is not None:
+        if record is not None and rollout.origin is None:  # else the run is a name only, without a folder
             write_record(self._workspace.runs.get(rollout.run), record)
 
     def _mark_serving(self, rollout: Rollout, digest: str | None) -> None:
@@ -143,16 +144,25 @@ def headline(rollout: Rollout) -> str:
     return f"{rollout.phase} at {rollout.weight:g} %: {rollout.why}"
 
 
-def _events(workspace: Workspace, before: Rollout, after: Rollout, decision: Decision) -> tuple[Event, ...]:
-    """A record for every change of phase or step."""
+def _events(
+    workspace: Workspace, before: Rollout, after: Rollout, decision: Decision, *, known: Rollout
+) -> tuple[Event, ...]:
+    """A record for every order of a person that `known` did not have, and for every change of phase or step."""
+    assert after.ticked_at is not None
+    ordered = tuple(_order_events(known, before, after.ticked_at))
     if (before.phase, before.step) == (after.phase, after.step):
-        return ()
+        return ordered
+    approved = before.pause is PauseReason.APPROVAL and after.approval is not None
+    if approved and after.phase is not Phase.PAUSED:
+        return ordered  # which tell why it goes on
     climbing = (Phase.PENDING, Phase.PROGRESSING)
     kind = "step" if before.phase in climbing and after.phase is Phase.PROGRESSING else after.phase.value
     if before.phase is Phase.PAUSED and after.phase in (*climbing, Phase.PROMOTING):
         kind = "resumed"
-    assert after.ticked_at is not None
+    if after.phase is Phase.PROMOTED and after.restored_by is not None:
+        kind = "restored"
     return (
+        *ordered,
         Event(
             at=after.ticked_at,
             kind=kind,
@@ -164,23 +174,57 @@ def _events(workspace: Workspace, before: Rollout, after: Rollout, decision: Dec
             before=after.stable,
             after=after.canary if after.phase is not Phase.ROLLED_BACK else after.stable,
             evidence=sha256(canonical_json(after.evidence)),
-            details=_details(workspace, after),
+            details=_details(workspace, before, after),
         ),
     )
 
 
+def _order_events(known: Rollout, heard: Rollout, now: datetime) -> Iterator[Event]:
+    """Orders that are bound to a step: taken now, used later or never."""
+    orders_of = (("approved", heard.approval, known.approval), ("hurried", heard.hurry, known.hurry))
+    for kind, order, before in orders_of:
+        if order is None or order == before:
+            continue
+        weight = heard.policy.steps[order.step].weight
+        what = "approved" if kind == "approved" else "need not serve the rest of its hold: asked"
+        yield Event(
+            at=now,
+            kind=kind,
+            run=heard.run,
+            model=heard.model,
+            rollout=heard.id,
+            why=f"step {order.step + 1} ({weight:g} %) {what} by {order.actor}",
+            actor=order.actor,
+            before=heard.stable,
+            after=heard.canary,
+            details={"step": order.step, "weight": weight, "version": heard.number, "command": order.command},
+        )
+
+
 def _actor(rollout: Rollout, decision: Decision) -> str:
-    if rollout.phase is Phase.PROMOTED and rollout.bootstrap_by:
-        return rollout.bootstrap_by
+    if rollout.phase is Phase.PROMOTED:
+        return rollout.bootstrap_by or rollout.restored_by or decision.actor
     return decision.actor
 
 
-def _details(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
+def _details(workspace: Workspace, before: Rollout, rollout: Rollout) -> dict[str, Any]:
     details: dict[str, Any] = {"step": rollout.step, "weight": rollout.weight, "version": rollout.number}
-    if rollout.phase.terminal:
-        details["bootstrap"] = rollout.stable is None
-        details |= _origin(workspace.runs.get(rollout.run), strict=rollout.phase is Phase.PROMOTED)
-    return details
+    if before.approval is not None and rollout.weight > before.weight:
+        details["approved_by"] = before.approval.actor
+    if not rollout.phase.terminal:
+        return details
+    details["bootstrap"] = rollout.stable is None
+    if rollout.restored_by is not None:
+        return details | _of_promotion(workspace, rollout)
+    run = rollout.origin or rollout.run
+    return details | _origin(workspace.runs.get(run), strict=rollout.phase is Phase.PROMOTED)
+
+
+def _of_promotion(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
+    """What the version that is restored was made from, as the record of its promotion says."""
+    found = [record for record in workspace.records.all() if record.kind in NOW_SERVES]
+    mine = [record for record in found if (record.model, record.after) == (rollout.model, rollout.canary)]
+    return {name: mine[-1].details.get(name) for name in ("inputs", "verdict", "report")}
 
 
 def _origin(run: RunFolder, *, strict: bool) -> dict[str, Any]:

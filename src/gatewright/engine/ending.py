@@ -11,7 +11,7 @@ from gatewright.store.records import Event
 from gatewright.store.runs import LOCK, RECORD, Handoff, RunFolder
 from gatewright.workspace import Workspace
 
-EXIT_OF = {"promoted": 0, "rolled_back": 1, "stopped": 1, "aborted": 1}
+EXIT_OF = {"promoted": 0, "restored": 0, "rolled_back": 1, "stopped": 1, "aborted": 1}
 
 
 def end_run(

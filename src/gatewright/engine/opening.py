@@ -8,6 +8,7 @@ from typing import Any
 from gatewright.domain.documents import canonical_json, plain
 from gatewright.domain.errors import Pending, UnusableInput
 from gatewright.domain.lineage import DataVersion
+from gatewright.domain.rollout import NOW_SERVES
 from gatewright.effects.git import code_digest, commit
 from gatewright.engine.ending import end_run
 from gatewright.rules.trigger import Inputs, changes
@@ -35,8 +36,8 @@ def current_inputs(workspace: Workspace) -> tuple[Inputs, DataVersion, DataVersi
 
 
 def promoted_inputs(records: Records, model: str) -> Inputs | None:
-    """What the version that was promoted last was made from."""
-    promoted = [record for record in records.all() if record.kind == "promoted" and record.model == model]
+    """What the version that serves by the records was made from: promoted last, or restored."""
+    promoted = [record for record in records.all() if record.kind in NOW_SERVES and record.model == model]
     if not promoted:
         return None
     known = promoted[-1].details["inputs"]
@@ -49,7 +50,7 @@ def proof_unchanged(workspace: Workspace) -> dict[str, str] | None:
     before = promoted_inputs(workspace.records, workspace.project.model)
     if before is None or changes(before, inputs):
         return None
-    records = [record for record in workspace.records.all() if record.kind == "promoted"]
+    records = [record for record in workspace.records.all() if record.kind in NOW_SERVES]
     record = [record for record in records if record.model == workspace.project.model][-1]
     return {
         "promoted": f"record {record.seq} ({record.digest[:19]}, run {record.run})",

@@ -11,7 +11,7 @@ from gatewright.domain.errors import WorldFailed
 from gatewright.domain.rollout import Rollout
 from gatewright.domain.routing import RouteTable
 from gatewright.engine.opening import open_runs
-from gatewright.rules import evidence, routing
+from gatewright.rules import evidence, horizon, routing
 from gatewright.workspace import Workspace
 
 _NURSERY = "gatewright.serving.nursery"
@@ -60,6 +60,7 @@ def traffic(workspace: Workspace) -> dict[str, Any]:
 def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
     """One rollout: phase, weights, hold, evidence."""
     step = rollout.policy.steps[rollout.step]
+    ahead = horizon.project(rollout)
     return {
         "id": rollout.id,
         "run": rollout.run,
@@ -75,6 +76,8 @@ def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
         "requests": rollout.step_requests,
         "needed_requests": evidence.needed_requests(rollout),
         "slow_after_ms": rollout.slow_after_ms,
+        "projected": ahead.towards if ahead else None,
+        "projected_s": round(ahead.seconds, 1) if ahead else None,
         "standings": [plain(standing) for standing in evidence.standings(rollout)],
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gatewright.domain.rollout import ALMOST_FULL, FULL, Command, Decision, PauseReason, Phase, Rollout, World
+from gatewright.rules import orders
 from gatewright.rules.evidence import Standing, breaker_tripped, fresh, is_blind, missing, standings, verified
 
 START_LIMIT_S = 600.0
@@ -14,13 +15,28 @@ def decide(rollout: Rollout, world: World) -> Decision:
     """The next phase, step and weight of `rollout`, whose evidence has already absorbed this look.
 
     An abort, a broken canary and an alarm win over everything until the rollout has ended; missing data never advances.
+    Orders that this decision did not use go on with it, as long as their step does.
     """
+    rollout = orders.heard(rollout, world)
+    decision = _decided(rollout, world)
+    approval, hurry, full = rollout.approval, rollout.hurry, rollout.full
+    if decision.weight != rollout.weight:  # another step began, or none will
+        approval = full = None
+    if hurry and decision.step != hurry.step:
+        hurry = None
+    return replace(decision, approval=approval, hurry=hurry, full=full)
+
+
+def _decided(rollout: Rollout, world: World) -> Decision:
     if rollout.phase.terminal:
         return _stay(rollout, rollout.why)
     if rollout.phase is Phase.ROLLING_BACK:
         return _rolling_back(rollout, world)
     if ending := _ending(rollout, world):
         return ending
+    if actor := orders.full_by(rollout, world):
+        why = f"on to 100 % without waiting for evidence, by {actor}"
+        return replace(_to(rollout, Phase.PROMOTING, why, weight=FULL), actor=actor)
     match rollout.phase:
         case Phase.PAUSED:
             return _paused(rollout, world)
@@ -55,6 +71,9 @@ def apply(rollout: Rollout, decision: Decision) -> Rollout:
         why=decision.why,
         actor=decision.actor,
         pause=decision.pause,
+        approval=decision.approval,
+        hurry=decision.hurry,
+        full=decision.full,
     )
 
 
@@ -84,14 +103,22 @@ def _pending(rollout: Rollout, world: World) -> Decision:
         return _stay(rollout, _blindness(rollout, world) if proven else waiting)
     if rollout.stable is None:
         return _to(rollout, Phase.PROMOTING, "first deployment: no stable arm to compare with", weight=FULL)
+    if rollout.restored_by is not None:
+        why = f"back to version {rollout.number}, by {rollout.restored_by}"
+        return replace(_to(rollout, Phase.PROMOTING, why, weight=FULL), actor=rollout.restored_by)
     first = rollout.policy.steps[0]
-    return _to(rollout, Phase.PROGRESSING, f"the canary is ready: {first.weight:g} %", weight=first.weight)
+    if orders.waits_for_approval(rollout):
+        return _wait_for_approval(rollout)
+    actor = rollout.approval.actor if rollout.approval else "gatewright"
+    why = f"the canary is ready: {first.weight:g} %"
+    return replace(_to(rollout, Phase.PROGRESSING, why, weight=first.weight), actor=actor)
 
 
 def _progressing(rollout: Rollout, world: World) -> Decision:
     if is_blind(rollout, world):
         return _stay(rollout, _blindness(rollout, world))
-    lacking = ", ".join(missing(rollout))
+    hurried = rollout.hurry is not None and rollout.hurry.step == rollout.step
+    lacking = ", ".join(missing(rollout, hold=not hurried))
     if not lacking and fresh(rollout, world):
         return _next_step(rollout)
     lacking = lacking or "no requests of both arms in this look"
@@ -110,10 +137,20 @@ def _arrived(rollout: Rollout, world: World) -> bool:
 def _paused(rollout: Rollout, world: World) -> Decision:
     """What is paused goes on where its weight says that it was."""
     last = _last_word(world)
+    if rollout.pause is PauseReason.APPROVAL:
+        if last is not None and last.verb == "pause":
+            return _pause(rollout, PauseReason.MANUAL, f"paused by {last.actor}", last.actor)
+        if orders.waits_for_approval(rollout) or rollout.approval is None:
+            return _stay(rollout, rollout.why)
+        return replace(_go_on(rollout, f"approved by {rollout.approval.actor}"), actor=rollout.approval.actor)
     if last is None or last.verb != "resume":
         return _stay(rollout, rollout.why)
+    return replace(_go_on(rollout, f"resumed by {last.actor}"), actor=last.actor)
+
+
+def _go_on(rollout: Rollout, why: str) -> Decision:
     before = {0.0: Phase.PENDING, FULL: Phase.PROMOTING}.get(rollout.weight, Phase.PROGRESSING)
-    return replace(_to(rollout, before, f"resumed by {last.actor}"), actor=last.actor)
+    return _to(rollout, before, why)
 
 
 def _rolling_back(rollout: Rollout, world: World) -> Decision:
@@ -124,13 +161,21 @@ def _rolling_back(rollout: Rollout, world: World) -> Decision:
 
 
 def _next_step(rollout: Rollout) -> Decision:
+    if orders.waits_for_approval(rollout):
+        return _wait_for_approval(rollout)
+    actor = next((order.actor for order in (rollout.hurry, rollout.approval) if order), "gatewright")
     if rollout.step + 1 < len(rollout.policy.steps):
         step = rollout.policy.steps[rollout.step + 1]
-        return replace(
-            _to(rollout, Phase.PROGRESSING, f"healthy: on to {step.weight:g} %", weight=step.weight),
-            step=rollout.step + 1,
-        )
-    return _to(rollout, Phase.PROMOTING, "healthy at every step: on to 100 %", weight=FULL)
+        onward = _to(rollout, Phase.PROGRESSING, f"healthy: on to {step.weight:g} %", weight=step.weight)
+        return replace(onward, step=rollout.step + 1, actor=actor)
+    return replace(_to(rollout, Phase.PROMOTING, "healthy at every step: on to 100 %", weight=FULL), actor=actor)
+
+
+def _wait_for_approval(rollout: Rollout) -> Decision:
+    index = orders.next_step(rollout)
+    weight = rollout.policy.steps[index].weight
+    why = f"step {index + 1} ({weight:g} %) needs an approval: gatewright rollout approve"
+    return _pause(rollout, PauseReason.APPROVAL, why)
 
 
 def _degradation(standing: Standing) -> str:

@@ -114,11 +114,14 @@ def interval_s(policy: RolloutPolicy) -> float:
     return min(policy.tick.seconds, policy.breaker.tick.seconds)
 
 
-def missing(rollout: Rollout) -> tuple[str, ...]:
-    """What still keeps this step from being finished, in words; a metric that nobody looks at is missing too."""
+def missing(rollout: Rollout, *, hold: bool = True) -> tuple[str, ...]:
+    """What still keeps this step from being finished, in words; a metric that nobody looks at is missing too.
+
+    Without `hold` the time served does not matter.
+    """
     step = rollout.policy.steps[rollout.step]
     found = []
-    if rollout.held_s < step.hold.seconds:
+    if hold and rollout.held_s < step.hold.seconds:
         found.append(f"hold {rollout.held_s:.0f} of {step.hold.seconds:.0f} s")
     needed = needed_requests(rollout)
     if rollout.step_requests < needed:

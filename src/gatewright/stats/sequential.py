@@ -100,6 +100,30 @@ def log_e_value(evidence: BlockEvidence) -> float:
     return log_wealth(evidence.log_e, evidence.cash)
 
 
+def drift(
+    evidence: BlockEvidence,
+    canary_rate: float,
+    stable_rate: float,
+    *,
+    canary_n: float,
+    stable_n: float,
+    design_effect: float = 1.0,
+) -> tuple[float, ...]:
+    """Expected growth of each log e in one block of these sizes, if the true bad rates are these.
+
+    A block's log factor is linear in its bad events, so its expectation is the factor at the expected counts; and it is
+    proportional to the sizes, so the growth of a second is that of a block with the requests of a second.
+    """
+    divisor = max(1.0, design_effect)
+    n_c, n_s = canary_n / divisor, stable_n / divisor
+    if not n_c or not n_s:
+        return (0.0,) * len(evidence.log_e)
+    t_s = _stable_rate(evidence)
+    t_s = _clip(stable_rate) if t_s is None else t_s
+    counts = (n_c, n_c * canary_rate, n_s, n_s * stable_rate)
+    return tuple(_log_factor(evidence, t_c, t_s, counts) for t_c in _canary_rates(evidence, t_s))
+
+
 def alarmed(evidence: BlockEvidence, alpha: float) -> bool:
     """Was e >= 1/alpha after any block so far? For "acceptable": has non-inferiority been shown at alpha?"""
     if not 0.0 < alpha <= 1.0:

@@ -23,21 +23,26 @@ class Rollouts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def start(self, rollout: Rollout, event: Event) -> Rollout:
+    def start(self, rollout: Rollout, event: Event, *, lift: bool = False) -> Rollout:
         """Insert the rollout with its first record; the same run gets the rollout it already has.
 
-        UnusableInput when the digest is quarantined or another rollout of the model is active.
+        UnusableInput when another rollout of the model is active, or when the digest is quarantined; `lift` ends the
+        quarantine in the same transaction.
         """
         with self._database.transaction("rollout-start") as connection:
             if existing := self.of_run(rollout.run):
                 return existing
+            if lift:
+                connection.execute(
+                    "DELETE FROM quarantine WHERE model = ? AND digest = ?", (rollout.model, rollout.canary)
+                )
             banned = connection.execute(
                 "SELECT why FROM quarantine WHERE model = ? AND digest = ?", (rollout.model, rollout.canary)
             ).fetchone()
             if banned:
                 raise UnusableInput(
                     f"this model was rolled back before: {banned['why']}",
-                    fix="train a new one; its digest is quarantined",
+                    fix="train a new one, or lift its quarantine for a reason: gatewright rollout retry",
                 )
             try:
                 connection.execute(
@@ -74,6 +79,11 @@ class Rollouts:
     def latest(self, model: str) -> Rollout | None:
         """The rollout of `model` that started last."""
         return self._one("SELECT * FROM rollouts WHERE model = ? ORDER BY rowid DESC LIMIT 1", model)
+
+    def open_ids(self) -> tuple[tuple[str, str], ...]:
+        """Id and model of every rollout that has not ended, oldest first."""
+        sql = "SELECT id, model FROM rollouts WHERE phase NOT IN ('promoted', 'rolled_back') ORDER BY rowid"
+        return tuple((row["id"], row["model"]) for row in self._database.rows(sql))
 
     def lease(self, rollout: Rollout, owner: str, now: datetime, seconds: float) -> Rollout:
         """Take or renew the lease. A new owner gets a higher epoch; LeaseLost while another owner's lease runs.
@@ -128,18 +138,18 @@ class Rollouts:
                 "INSERT INTO ticks (rollout, revision, at, body) VALUES (?, ?, ?, ?)",
                 (after.id, after.revision, at, canonical_json(tick).decode()),
             )
-            if after.phase is Phase.ROLLING_BACK and before.phase is not Phase.ROLLING_BACK:
-                _quarantine(connection, after)
+            if failed := _failed(before, after):
+                _quarantine(connection, after, failed)
             for command in taken:
                 connection.execute("UPDATE commands SET taken_at = ? WHERE id = ?", (at, command.id))
         return after
 
-    def command(self, rollout: Rollout, verb: Verb, actor: str, at: datetime) -> None:
-        """Leave a command for the next tick."""
+    def command(self, rollout: Rollout, verb: Verb, actor: str, at: datetime, step: int | None = None) -> None:
+        """Leave a command for the next tick, bound to the rollout's canary and, if need be, to one step."""
         with self._database.transaction("command") as connection:
             connection.execute(
-                "INSERT INTO commands (rollout, verb, actor, at) VALUES (?, ?, ?, ?)",
-                (rollout.id, verb, actor, at.isoformat()),
+                "INSERT INTO commands (rollout, verb, actor, at, step, digest) VALUES (?, ?, ?, ?, ?, ?)",
+                (rollout.id, verb, actor, at.isoformat(), step, rollout.canary),
             )
 
     def commands(self, rollout: Rollout) -> tuple[Command, ...]:
@@ -148,7 +158,14 @@ class Rollouts:
             "SELECT * FROM commands WHERE rollout = ? AND taken_at IS NULL ORDER BY id", (rollout.id,)
         )
         return tuple(
-            Command(id=row["id"], verb=row["verb"], actor=row["actor"], at=datetime.fromisoformat(row["at"]))
+            Command(
+                id=row["id"],
+                verb=row["verb"],
+                actor=row["actor"],
+                at=datetime.fromisoformat(row["at"]),
+                step=row["step"],
+                digest=row["digest"],
+            )
             for row in rows
         )
 
@@ -158,8 +175,8 @@ class Rollouts:
         return tuple({"at": row["at"], **read_json(row["body"].encode())} for row in rows)
 
     def quarantined(self, model: str) -> dict[str, str]:
-        """Digests of `model` that were rolled back, with the reason."""
-        rows = self._database.rows("SELECT digest, why FROM quarantine WHERE model = ?", (model,))
+        """Digests of `model` that were rolled back, with the reason; the newest last."""
+        rows = self._database.rows("SELECT digest, why FROM quarantine WHERE model = ? ORDER BY at", (model,))
         return {row["digest"]: row["why"] for row in rows}
 
     def _one(self, sql: str, parameter: str) -> Rollout | None:
@@ -167,11 +184,19 @@ class Rollouts:
         return _decoded(row) if row else None
 
 
-def _quarantine(connection: sqlite3.Connection, rollout: Rollout) -> None:
+def _failed(before: Rollout, after: Rollout) -> str | None:
+    """The digest that this change condemns: a canary that is taken out, or what a return has replaced."""
+    if after.restored_by is not None:
+        return after.stable if after.phase is Phase.PROMOTED else None
+    taken_out = after.phase is Phase.ROLLING_BACK and before.phase is not Phase.ROLLING_BACK
+    return after.canary if taken_out else None
+
+
+def _quarantine(connection: sqlite3.Connection, rollout: Rollout, digest: str) -> None:
     at = rollout.ticked_at or rollout.started_at
     connection.execute(
         "INSERT OR IGNORE INTO quarantine (model, digest, rollout, why, at) VALUES (?, ?, ?, ?, ?)",
-        (rollout.model, rollout.canary, rollout.id, rollout.why, at.isoformat()),
+        (rollout.model, digest, rollout.id, rollout.why, at.isoformat()),
     )
 
 

@@ -9,7 +9,14 @@ from typing import Any
 from gatewright.domain.rollout import DeploymentRecord, Rollout
 from gatewright.web.charts import BAD, GOOD, WAIT, Mark, evidence_panel, figure, weights_panel
 
-_TONES = {"promoted": GOOD, "promoting": GOOD, "rolling_back": BAD, "rolled_back": BAD, "paused": WAIT}
+_TONES = {
+    "promoted": GOOD,
+    "restored": GOOD,
+    "promoting": GOOD,
+    "rolling_back": BAD,
+    "rolled_back": BAD,
+    "paused": WAIT,
+}
 
 
 def rollout_svg(rollout: Rollout, ticks: Sequence[Mapping[str, Any]], records: Sequence[DeploymentRecord]) -> str:

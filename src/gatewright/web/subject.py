@@ -12,7 +12,13 @@ from gatewright.store.runs import Handoff
 from gatewright.store.verdicts import RecordedVerdict, read_verdict
 from gatewright.web.measured import Measured, measured_in
 
-_ENDINGS = {"promoted": "promoted", "rolled_back": "rolled back", "stopped": "stopped", "aborted": "given up"}
+_ENDINGS = {
+    "promoted": "promoted",
+    "restored": "restored",
+    "rolled_back": "rolled back",
+    "stopped": "stopped",
+    "aborted": "given up",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,7 +117,7 @@ def test_options_of_the_family_reach_its_verb(
 ROLLOUT: dict[str, Any] = {
     "id": "toy-2-499074", "phase": "progressing", "pause": None, "why": "hold 3 of 8 s, 120 of 221 canary requests",
     "step": 0, "steps": 3, "weight": 5.0, "observed": 5.0, "held_s": 3.1, "hold_s": 8.0, "requests": 1200,
-    "needed_requests": 2210, "slow_after_ms": 11.352,
+    "needed_requests": 2210, "slow_after_ms": 11.352, "projected": "next step", "projected_s": 75.0,
     "standings": [
         {
             "metric": "errors", "canary_share": 0.0, "stable_share": 0.0012, "e_rollback": 0.863,
@@ -163,7 +163,7 @@ def test_rollout_in_other_phases(phase: str, pause: str | None, words: str, caps
     assert words in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("verb", ["abort", "pause", "resume"])
+@pytest.mark.parametrize("verb", ["abort", "pause", "resume", "approve", "promote"])
 def test_verbs_without_a_rollout_do_nothing(verb: str, shell: Shell, workspace: Path) -> None:
     assert shell("rollout", verb).out == "no rollout is in progress: nothing to do\n"
     assert shell("rollout", verb, "--output", "json").out == "null\n"

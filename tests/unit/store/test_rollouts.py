@@ -154,3 +154,35 @@ def test_commands_come_in_the_order_they_were_given(rollouts: Rollouts, leased: 
         ("pause", "ada"),
         ("abort", "bob"),
     ]
+
+
+class TestPeople:
+    def test_a_command_is_bound_to_canary_and_step(self, rollouts: Rollouts, leased: Rollout) -> None:
+        rollouts.command(leased, "approve", "ada", NOW, 1)
+        rollouts.command(leased, "abort", "ada", NOW)
+        found = [(command.verb, command.step, command.digest) for command in rollouts.commands(leased)]
+        assert found == [("approve", 1, leased.canary), ("abort", None, leased.canary)]
+
+    def test_open_rollouts_of_every_model(self, rollouts: Rollouts, leased: Rollout) -> None:
+        rollouts.start(begun(id="r2", run="run2", model="other"), event(run="run2"))
+        assert rollouts.open_ids() == (("r1", "employment"), ("r2", "other"))
+        advanced(rollouts, leased, Phase.PROMOTED)
+        assert rollouts.open_ids() == (("r2", "other"),)
+
+    def test_a_retry_lifts_the_quarantine_only_if_it_starts(self, rollouts: Rollouts, leased: Rollout) -> None:
+        back = advanced(rollouts, leased, Phase.ROLLING_BACK)
+        with pytest.raises(UnusableInput, match="another rollout"):
+            rollouts.start(begun(id="r2", run="run2"), event(run="run2"), lift=True)
+        assert list(rollouts.quarantined("employment")) == [leased.canary]
+        advanced(rollouts, back, Phase.ROLLED_BACK)
+        with pytest.raises(UnusableInput, match="rolled back before"):
+            rollouts.start(begun(id="r2", run="run2"), event(run="run2"))
+        rollouts.start(begun(id="r2", run="run2"), event(run="run2"), lift=True)
+        assert rollouts.quarantined("employment") == {}
+
+    def test_a_return_condemns_what_it_has_replaced_once_it_is_through(self, rollouts: Rollouts) -> None:
+        back = rollouts.lease(rollouts.start(begun(restored_by="ada"), event()), "ada", NOW, 60)
+        moving = advanced(rollouts, back, Phase.PROMOTING)
+        assert rollouts.quarantined("employment") == {}
+        advanced(rollouts, moving, Phase.PROMOTED)
+        assert list(rollouts.quarantined("employment")) == [back.stable]

@@ -22,6 +22,7 @@ from gatewright.stats.sequential import design_effect
 
 _SETTLE_S = 2.5
 _HISTORY_BYTES = 8 << 20
+_RECENT_S = 3600.0
 _FEWEST_FOR_P99 = 300
 _SLOW_WITHOUT_HISTORY_MS = 1000.0
 _NEVER_SLOW_MS = 20.0  # below, a quieter server alone (caches, wake-ups) looks like a slower model
@@ -109,6 +110,7 @@ class AccessLog:
             errors=sum(failed),
             slow=sum(slow),
             slow_after_ms=limit,
+            per_second=_per_second([request.start_s for request in mine], self._clock.now().timestamp()),
             design_effects={"errors": _design_effect(users, failed), "latency": _design_effect(users, slow)},
         )
 
@@ -173,6 +175,12 @@ def _observations(rollout: Rollout, told: Mapping[tuple[int, float], list[Reques
                 stable_bad=bad[stable],
             )
             yield Observation(metric=metric, weight=weight, tick=arrival, block=block)
+
+
+def _per_second(starts: list[float], now: float) -> float | None:
+    """Requests a second over the last hour, or since the first of them when that is later; None without any."""
+    recent = [start for start in starts if start > now - _RECENT_S]
+    return len(recent) / max(now - min(recent), 1.0) if recent else None
 
 
 def _was_stable(request: Request, stable: str) -> bool:

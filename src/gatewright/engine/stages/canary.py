@@ -8,9 +8,10 @@ from functools import partial
 from gatewright.domain.documents import canonical_json, plain
 from gatewright.domain.errors import Pending, StageFailed, UnusableInput
 from gatewright.domain.lineage import ModelVersion
-from gatewright.domain.rollout import Phase, Rollout
+from gatewright.domain.rollout import PauseReason, Phase, Rollout
 from gatewright.engine.controller import Controller
 from gatewright.engine.handover import Handover
+from gatewright.engine.preflight import misgiving
 from gatewright.engine.runtime import ensure_supervisor
 from gatewright.ports import Progress
 from gatewright.store.codec import decode
@@ -25,13 +26,15 @@ def canary(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
     """Start (or adopt) the rollout and wait until it is healthy; StageFailed when it was rolled back."""
     handover = Handover(workspace, run, "canary", ROLLOUT)
     rollout = start_rollout(handover, run)
+    if warning := misgiving(workspace, rollout):
+        progress.warning(warning)
     rollout = Controller(workspace, progress, keep_runtime=partial(ensure_supervisor, workspace)).drive(
         rollout, until=BEYOND_CANARY
     )
     if rollout.phase is Phase.PAUSED:
         raise Pending(
             f"rollout {rollout.id} is paused ({rollout.pause}): {rollout.why}",
-            fix="gatewright rollout resume, or gatewright rollout abort",
+            fix=f"gatewright rollout {onward(rollout)}, or gatewright rollout abort",
         )
     return conclude(handover, run, rollout)
 
@@ -44,7 +47,7 @@ def start_rollout(handover: Handover, run: RunFolder) -> Rollout:
     if existing := workspace.rollouts.of_run(run.id):
         return existing
     lock = handover.need("lock")
-    stable = _stable(workspace, run, version)
+    stable = stable_of(workspace, run, version)
     now = workspace.clock.now()
     rollout = Rollout(
         id=f"{workspace.project.model}-{version.number}-{secrets.token_hex(3)}",
@@ -71,6 +74,11 @@ def start_rollout(handover: Handover, run: RunFolder) -> Rollout:
     return workspace.rollouts.start(rollout, event)
 
 
+def onward(rollout: Rollout) -> str:
+    """The verb that a paused rollout waits for."""
+    return "approve" if rollout.pause is PauseReason.APPROVAL else "resume"
+
+
 def conclude(handover: Handover, run: RunFolder, rollout: Rollout) -> Handoff:
     """Write rollout.json; StageFailed when the rollout ended in a rollback."""
     healthy = rollout.phase in (Phase.PROMOTING, Phase.PROMOTED)
@@ -80,11 +88,13 @@ def conclude(handover: Handover, run: RunFolder, rollout: Rollout) -> Handoff:
         {"rollout": rollout.id, "phase": rollout.phase, "why": rollout.why, "state": plain(rollout)},
     )
     if not healthy:
-        raise StageFailed(f"rolled back: {rollout.why}", fix="the model is quarantined; train a new one")
+        raise StageFailed(
+            f"rolled back: {rollout.why}", fix="the model is quarantined: train a new one, or gatewright rollout retry"
+        )
     return handoff
 
 
-def _stable(workspace: Workspace, run: RunFolder, version: ModelVersion) -> ModelVersion | None:
+def stable_of(workspace: Workspace, run: RunFolder, version: ModelVersion) -> ModelVersion | None:
     """The arm to compare with: the baseline that was evaluated, which must still serve."""
     serving = workspace.registry.serving(workspace.project.model)
     locked = run.need("lock", "validate").body["baseline"]

@@ -9,6 +9,7 @@ from gatewright.domain.rollout import Phase
 from gatewright.engine.controller import Controller
 from gatewright.engine.ending import write_record
 from gatewright.engine.runtime import ensure_supervisor
+from gatewright.engine.stages.canary import onward
 from gatewright.ports import Progress
 from gatewright.store.runs import RECORD, Handoff, RunFolder
 from gatewright.workspace import Workspace
@@ -33,11 +34,15 @@ def finish(workspace: Workspace, run: RunFolder, progress: Progress, *, wait: bo
             rollout, until=ENDS
         )
     if not rollout.phase.terminal:
-        raise Pending(f"rollout {rollout.id} is paused: {rollout.why}", fix="gatewright rollout resume or abort")
+        raise Pending(
+            f"rollout {rollout.id} is paused: {rollout.why}", fix=f"gatewright rollout {onward(rollout)}, or abort"
+        )
     workspace.traffic.finish(rollout)
     record = workspace.records.terminal(run.id)
     assert record is not None
     write_record(run, record)
     if rollout.phase is Phase.ROLLED_BACK:
-        raise StageFailed(f"rolled back: {rollout.why}", fix="the model is quarantined; train a new one")
+        raise StageFailed(
+            f"rolled back: {rollout.why}", fix="the model is quarantined: train a new one, or gatewright rollout retry"
+        )
     return run.need(RECORD, "rollout finish")

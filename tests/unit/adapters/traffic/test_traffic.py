@@ -86,6 +86,12 @@ def test_promoted_makes_the_canary_stable_and_keeps_the_old_one_warm(traffic: En
     assert traffic.state(ROLLOUT).settled
 
 
+def test_what_a_person_has_taken_back_is_no_fallback(traffic: EnvoyTraffic, context: Context) -> None:
+    traffic.finish(replace(ROLLOUT, phase=Phase.PROMOTED, restored_by="ada"))
+    found = route(context)
+    assert (found.canary, found.stable, found.fallback, found.fallback_until) == (None, NEW.digest, None, None)
+
+
 def test_rolled_back_forgets_the_canary(traffic: EnvoyTraffic, context: Context) -> None:
     traffic.set_weight(ROLLOUT, 25.0)
     traffic.finish(replace(ROLLOUT, phase=Phase.ROLLED_BACK))

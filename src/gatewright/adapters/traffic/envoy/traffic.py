@@ -69,7 +69,8 @@ class EnvoyTraffic:
     def finish(self, rollout: Rollout) -> None:
         """Promoted: the canary is the stable arm, the old one its fallback for the rollback window.
 
-        Rolled back: the canary is gone. Nothing happens once a later rollout has taken over.
+        What a person has taken back is no fallback. Rolled back: the canary is gone. Nothing happens once a later
+        rollout has taken over.
         """
         route = self._own(rollout)
         if route is None or route.canary is None:
@@ -77,11 +78,12 @@ class EnvoyTraffic:
         ended = replace(route, canary=None, weight=0.0, lease_s=0.0, epoch=rollout.epoch)
         if rollout.phase in (Phase.PROMOTING, Phase.PROMOTED):
             window = timedelta(seconds=rollout.policy.rollback_window.seconds)
+            fallback = rollout.stable if rollout.restored_by is None else None
             ended = replace(
                 ended,
                 stable=rollout.canary,
-                fallback=rollout.stable,
-                fallback_until=self._context.clock.now() + window if rollout.stable else None,
+                fallback=fallback,
+                fallback_until=self._context.clock.now() + window if fallback else None,
             )
         self._routes.put(ended)
 

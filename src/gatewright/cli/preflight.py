@@ -1,0 +1,80 @@
+"""`gatewright rollout preflight`: can the plan come to a conclusion at the present traffic?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gatewright.cli.options import Output, opened, output_option, workspace_option
+from gatewright.cli.output import say, say_json, span, table
+
+if TYPE_CHECKING:
+    from gatewright.engine.preflight import Preflight
+
+
+@click.command()
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0.0, min_open=True),
+    metavar="R",
+    help="Requests a second to plan with.  [default: those of the last hour]",
+)
+@click.option("--accept-underpowered", is_flag=True, help="Exit 0 also for a plan that cannot conclude.")
+@workspace_option
+@output_option
+def preflight(rate: float | None, accept_underpowered: bool, root: Path, output: Output) -> None:
+    """How long each step will take at the present traffic, if the canary is as good as what serves.
+
+    Exit 3 when a step cannot conclude before it would pause as inconclusive.
+
+    \b
+    Examples:
+      gatewright rollout preflight
+      gatewright rollout preflight --rate 20
+      gatewright rollout preflight --rate 0.5 --accept-underpowered
+    """
+    from gatewright.domain.errors import Underpowered
+    from gatewright.engine.preflight import preflight as ask
+    from gatewright.engine.preflight import preflight_view
+
+    found = ask(opened(root), rate)
+    if output == "json":
+        say_json(preflight_view(found))
+    else:
+        _show(found)
+    if not found.plan.concludes and not accept_underpowered:
+        weak = ", ".join(str(step.step + 1) for step in found.plan.steps if not step.concludes)
+        raise Underpowered(
+            f"step {weak} of the plan cannot conclude at {found.plan.per_second:.3g} requests/s",
+            fix="a higher weight, a longer hold or max_extension, wider promote margins, or --accept-underpowered",
+        )
+
+
+def _show(found: Preflight) -> None:
+    plan, history = found.plan, found.history
+    source = "as told by --rate" if found.assumed else "seen in the last hour"
+    say(f"{plan.per_second:.3g} requests/s, {source}; stable's history: {history.requests:,} requests")
+    rows = [
+        (
+            f"{step.step + 1}",
+            f"{step.weight:g} %",
+            _time(step.hold_s),
+            f"{_time(step.requests_s)} for {step.needed_requests:,}",
+            _time(step.evidence_s),
+            _time(step.expected_s),
+            f"{_time(step.limit_s)}  " + (click.style("ok", fg="green") if step.concludes else _bad("too short")),
+        )
+        for step in plan.steps
+    ]
+    table(rows, head=("STEP", "WEIGHT", "HOLD", "REQUESTS", "EVIDENCE", "EXPECTED", "LIMIT"))
+    say(f"all steps: {_time(plan.expected_s)}")
+
+
+def _bad(text: str) -> str:
+    return click.style(text, fg="red")
+
+
+def _time(seconds: float) -> str:
+    return "never" if seconds == float("inf") else span(seconds)

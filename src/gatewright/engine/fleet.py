@@ -1,0 +1,160 @@
+"""The controller as a daemon: one process that ticks every open rollout of a workspace, each under its own lease."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gatewright.domain.errors import GatewrightError, LeaseLost
+from gatewright.domain.rollout import Rollout
+from gatewright.engine.controller import Controller, look_again_s
+from gatewright.ports import Clock, Progress
+from gatewright.store.rollouts import Rollouts
+from gatewright.workspace import Workspace
+
+_SLICE_S = 0.25
+_IDLE_S = 1.0
+_AFTER_ERROR_S = 5.0
+
+
+class Journal(Protocol):
+    """Where the daemon tells what it does."""
+
+    def __call__(self, event: str, **facts: Any) -> None:
+        """One event with its facts: JSON types."""
+
+
+@dataclass(slots=True)
+class _Charge:
+    """One rollout as the daemon knows it: when it is due, what was told of it, and who drives it."""
+
+    id: str
+    model: str
+    due: float
+    rollout: Rollout | None = None
+    workspace: Workspace | None = None
+    told: tuple[object, ...] = ()
+    trouble: str = ""
+
+
+class Fleet:
+    """Drives every open rollout until it is told to stop; the trouble of one does not touch the others."""
+
+    def __init__(
+        self,
+        rollouts: Rollouts,
+        clock: Clock,
+        progress: Progress,
+        tell: Journal,
+        *,
+        open_model: Callable[[str], Workspace],
+        keep_runtime: Callable[[Workspace], None],
+    ) -> None:
+        """`open_model` gives the workspace of a model, `keep_runtime` starts its local runtime when it has died."""
+        self._rollouts = rollouts
+        self._clock = clock
+        self._progress = progress
+        self._tell = tell
+        self._open_model = open_model
+        self._keep_runtime = keep_runtime
+        self._workspaces: dict[str, Workspace] = {}
+        self._charges: dict[str, _Charge] = {}
+        self._stopping = False
+
+    def stop(self, *_: object) -> None:
+        """End after the tick that is being made; a handler of signals."""
+        self._stopping = True
+
+    def run(self, *, until_idle: bool = False) -> None:
+        """Tick what is due, sleep, again; leases are given back at the end. With `until_idle` while there is work.
+
+        Rollouts that begin meanwhile are taken up within a second.
+        """
+        self._tell("started")
+        try:
+            while not self._stopping:
+                self.look()
+                if until_idle and not self._charges:
+                    break
+                self._rest()
+        finally:
+            self._release()
+            self._tell("stopped")
+
+    def look(self) -> int:
+        """Tick every open rollout that is due; how many that were."""
+        now = self._clock.now().timestamp()
+        found = dict(self._rollouts.open_ids())
+        for gone in self._charges.keys() - found.keys():
+            del self._charges[gone]
+        ticked = 0
+        for rollout, model in found.items():
+            charge = self._charges.setdefault(rollout, _Charge(id=rollout, model=model, due=now))
+            if charge.due <= now and not self._stopping:
+                self._look_at(charge)
+                ticked += 1
+        return ticked
+
+    def _look_at(self, charge: _Charge) -> None:
+        """One tick of one rollout. What goes wrong with it is told and tried again later."""
+        wait_s = _AFTER_ERROR_S
+        try:
+            rollout = self._tick(charge)
+            wait_s, charge.trouble = look_again_s(rollout), ""
+            self._tell_change(rollout, charge)
+        except LeaseLost as error:
+            self._trouble(charge, "driven elsewhere", str(error), error.fix)
+        except GatewrightError as error:
+            self._trouble(charge, "error", str(error), error.fix)
+        except (ArithmeticError, LookupError, OSError, ValueError) as error:
+            # A row or an answer that nobody can read belongs to one rollout: the others must go on.
+            self._trouble(charge, "error", f"{type(error).__name__}: {error}", "gatewright rollout abort")
+        charge.due = self._clock.now().timestamp() + wait_s
+
+    def _tick(self, charge: _Charge) -> Rollout:
+        known = charge.rollout or self._rollouts.get(charge.id)
+        if known is None:
+            raise LookupError(f"rollout {charge.id} is gone")
+        if charge.workspace is None:
+            if charge.model not in self._workspaces:
+                self._workspaces[charge.model] = self._open_model(charge.model)
+            charge.workspace = self._workspaces[charge.model]
+        self._keep_runtime(charge.workspace)
+        charge.rollout = known
+        charge.rollout = Controller(charge.workspace, self._progress).tick(known)
+        return charge.rollout
+
+    def _tell_change(self, rollout: Rollout, charge: _Charge) -> None:
+        state = (rollout.phase, rollout.step, rollout.weight)
+        if state == charge.told:
+            return
+        charge.told = state
+        self._tell(
+            "rollout",
+            rollout=rollout.id,
+            model=rollout.model,
+            phase=rollout.phase.value,
+            step=rollout.step,
+            weight=rollout.weight,
+            why=rollout.why,
+        )
+
+    def _trouble(self, charge: _Charge, event: str, what: str, fix: str) -> None:
+        """Tell it; the same trouble of the same rollout only once."""
+        if what != charge.trouble:
+            charge.trouble = what
+            self._tell(event, rollout=charge.id, model=charge.model, error=what, fix=fix)
+
+    def _rest(self) -> None:
+        """Until the next rollout is due, at most a second, in slices short enough to hear a signal."""
+        now = self._clock.now().timestamp()
+        left = min([_IDLE_S, *(charge.due - now for charge in self._charges.values())])
+        while left > 0 and not self._stopping:
+            self._clock.sleep(min(left, _SLICE_S))
+            left -= _SLICE_S
+
+    def _release(self) -> None:
+        for charge in self._charges.values():
+            if charge.workspace is not None and charge.rollout is not None:
+                self._rollouts.release(charge.rollout, charge.workspace.owner)

@@ -1,0 +1,37 @@
+"""A rollout as one self-contained HTML file: its picture, its evidence, its policy and every event. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gatewright.domain.rollout import DeploymentRecord, Phase, Rollout
+from gatewright.rules import evidence
+from gatewright.web import words
+from gatewright.web.pictures import rollout_svg
+
+_TONES = {Phase.PROMOTED: "pass", Phase.PROMOTING: "pass", Phase.ROLLED_BACK: "fail", Phase.ROLLING_BACK: "fail"}
+
+
+def rollout_page(rollout: Rollout, ticks: Sequence[Mapping[str, Any]], records: Sequence[DeploymentRecord]) -> str:
+    """The whole page. `ticks` are the stored looks, oldest first; `records` those that name this rollout."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("gatewright.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: words.clean(value) if type(value) is str else value,
+    )
+    return environment.get_template("rollout.html").render(
+        rollout=rollout,
+        state=rollout.phase.value.replace("_", " "),
+        tone=_TONES.get(rollout.phase, "open"),
+        picture=Markup(rollout_svg(rollout, ticks, records)) if ticks else None,
+        standings=evidence.standings(rollout),
+        looks=len(ticks),
+        records=records,
+    )
