@@ -19,7 +19,7 @@ from gatewright.domain.errors import Problem
 from gatewright.domain.gate import CORE_GATES, GATE_NAMES
 from gatewright.domain.metrics import METRICS
 from gatewright.domain.project import EVALUATION_PLACEHOLDERS, PLACEHOLDERS
-from gatewright.domain.rollout import RolloutPolicy
+from gatewright.domain.rollout import DriftMargins, RolloutPolicy
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
@@ -187,7 +187,7 @@ def _steps(values: Values) -> Iterator[Finding]:
 
 def _rollout(values: Values) -> Iterator[Finding]:
     defaults = RolloutPolicy()
-    for name in ("errors", "latency"):
+    for name in ("errors", "latency", "quality"):
         rollback = values.number(("rollout", name, "rollback_margin"))
         promote = values.number(("rollout", name, "promote_margin"))
         if rollback is not None and promote is not None and rollback > promote:
@@ -195,8 +195,24 @@ def _rollout(values: Values) -> Iterator[Finding]:
             yield ("rollout", name, "rollback_margin"), what
         if promote == 0:
             yield ("rollout", name, "promote_margin"), "0 could only be shown by endless traffic: allow a little more"
+    yield from _predictions(values)
     tick = values.seconds(("rollout", "tick"), defaults.tick)
     lease = values.seconds(("rollout", "lease"), defaults.lease)
     if tick is not None and lease is not None and lease <= tick:
         path: Path = ("rollout", "lease") if values.at(("rollout", "lease")) else ("rollout", "tick")
         yield path, f"a lease of {lease:g}s runs out before the next tick of {tick:g}s renews it: make it longer"
+
+
+def _predictions(values: Values) -> Iterator[Finding]:
+    """What is observed by predictions needs their log; a drift that rolls back is larger than one that pauses."""
+    margins = DriftMargins()
+    pause = values.number(("rollout", "drift", "pause_margin"))
+    rollback = values.number(("rollout", "drift", "rollback_margin"))
+    at = "rollback_margin" if pause is None else "pause_margin"
+    pause = margins.pause_margin if pause is None else pause
+    rollback = margins.rollback_margin if rollback is None else rollback
+    if pause > rollback:
+        yield ("rollout", "drift", at), f"the pause_margin {pause} is above the rollback_margin {rollback}: swap them"
+    for name in ("quality", "drift"):
+        if values.at(("rollout", name)) is not None and values.number(("serving", "prediction_log_mb")) == 0:
+            yield ("rollout", name), "needs the log of predictions: write serving.prediction_log_mb above 0"

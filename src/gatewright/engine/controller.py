@@ -12,7 +12,7 @@ from gatewright.domain.lineage import Artifact
 from gatewright.domain.rollout import ALMOST_FULL, Decision, Phase, Rollout, World
 from gatewright.engine.ending import write_record
 from gatewright.ports import Progress
-from gatewright.rules import canary, evidence
+from gatewright.rules import canary, drift, evidence
 from gatewright.store.records import Event
 from gatewright.store.runs import RunFolder
 from gatewright.workspace import Workspace
@@ -88,6 +88,8 @@ class Controller:
         world = World(
             traffic=workspace.traffic.state(rollout),
             observations=look.observations if rollout.phase in _OBSERVING else (),
+            drift=look.drift if rollout.phase in _OBSERVING else (),
+            stable_outputs=look.stable_outputs,
             source_error=look.error,
             commands=workspace.rollouts.commands(rollout),
             serving=serving.artifact.digest if serving else None,
@@ -163,10 +165,15 @@ def _events(workspace: Workspace, before: Rollout, after: Rollout, decision: Dec
             actor=_actor(after, decision),
             before=after.stable,
             after=after.canary if after.phase is not Phase.ROLLED_BACK else after.stable,
-            evidence=sha256(canonical_json(after.evidence)),
+            evidence=sha256(canonical_json(_evidence(after))),
             details=_details(workspace, after),
         ),
     )
+
+
+def _evidence(rollout: Rollout) -> Any:
+    """What a record proves its decision by; the drift only where it is observed."""
+    return {**rollout.evidence, "drift": rollout.drift} if rollout.drift else rollout.evidence
 
 
 def _actor(rollout: Rollout, decision: Decision) -> str:
@@ -208,5 +215,6 @@ def _tick_body(rollout: Rollout, world: World) -> dict[str, Any]:
         "requests": rollout.requests,
         "source_error": world.source_error,
         "standings": plain(evidence.standings(rollout)),
+        "drift": plain(drift.standing(rollout)),
         "blocks": plain(world.observations),
     }

@@ -11,7 +11,7 @@ from gatewright.domain.errors import WorldFailed
 from gatewright.domain.rollout import Rollout
 from gatewright.domain.routing import RouteTable
 from gatewright.engine.opening import open_runs
-from gatewright.rules import evidence, routing
+from gatewright.rules import drift, evidence, routing
 from gatewright.workspace import Workspace
 
 _NURSERY = "gatewright.serving.nursery"
@@ -76,6 +76,7 @@ def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
         "needed_requests": evidence.needed_requests(rollout),
         "slow_after_ms": rollout.slow_after_ms,
         "standings": [plain(standing) for standing in evidence.standings(rollout)],
+        "drift": plain(drift.standing(rollout)),
     }
 
 

@@ -124,6 +124,7 @@ ROLLOUT: dict[str, Any] = {
             "rollback_limit": 333.33, "e_promote": 1.1, "promote_limit": 20.0,
         }
     ],
+    "drift": None,
 }  # fmt: skip
 VIEW: dict[str, Any] = {
     "model": "toy",
