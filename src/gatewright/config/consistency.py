@@ -50,6 +50,7 @@ def contradictions(value: dict[str, Any], document: Document, root: File) -> Ite
         _waivers(values),
         _steps(values),
         _rollout(values),
+        _predictions(values, Values(document.value)),
     )
     told: set[Path] = set()
     for path, what in chain.from_iterable(rules):
@@ -195,7 +196,6 @@ def _rollout(values: Values) -> Iterator[Finding]:
             yield ("rollout", name, "rollback_margin"), what
         if promote == 0:
             yield ("rollout", name, "promote_margin"), "0 could only be shown by endless traffic: allow a little more"
-    yield from _predictions(values)
     tick = values.seconds(("rollout", "tick"), defaults.tick)
     lease = values.seconds(("rollout", "lease"), defaults.lease)
     if tick is not None and lease is not None and lease <= tick:
@@ -203,7 +203,7 @@ def _rollout(values: Values) -> Iterator[Finding]:
         yield path, f"a lease of {lease:g}s runs out before the next tick of {tick:g}s renews it: make it longer"
 
 
-def _predictions(values: Values) -> Iterator[Finding]:
+def _predictions(values: Values, whole: Values) -> Iterator[Finding]:
     """What is observed by predictions needs their log; a drift that rolls back is larger than one that pauses."""
     margins = DriftMargins()
     pause = values.number(("rollout", "drift", "pause_margin"))
@@ -214,5 +214,5 @@ def _predictions(values: Values) -> Iterator[Finding]:
     if pause > rollback:
         yield ("rollout", "drift", at), f"the pause_margin {pause} is above the rollback_margin {rollback}: swap them"
     for name in ("quality", "drift"):
-        if values.at(("rollout", name)) is not None and values.number(("serving", "prediction_log_mb")) == 0:
+        if values.at(("rollout", name)) is not None and whole.number(("serving", "prediction_log_mb")) == 0:
             yield ("rollout", name), "needs the log of predictions: write serving.prediction_log_mb above 0"

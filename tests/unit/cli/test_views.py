@@ -164,6 +164,18 @@ def test_rollout_in_other_phases(phase: str, pause: str | None, words: str, caps
     assert words in capsys.readouterr().out
 
 
+def test_quality_and_drift_stand_beside_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    quality = {**ROLLOUT["standings"][0], "metric": "quality", "canary_share": 0.1979, "stable_share": 0.0797}
+    drift = {
+        "what": "prediction 1", "canary_share": 0.62, "stable_share": 0.5, "canary_n": 900, "limit": 1000.0,
+        "e_pause": 1630.4, "pause_margin": 0.05, "drifted": True, "e_rollback": 0.5, "rollback_margin": 0.2,
+        "degraded": False,
+    }  # fmt: skip
+    standings = [*ROLLOUT["standings"], quality]
+    status.show_rollout({**ROLLOUT, "phase": "paused", "pause": "drift", "standings": standings, "drift": drift})
+    assert_snapshot("views/quality-and-drift", capsys.readouterr().out)
+
+
 @pytest.mark.parametrize("verb", ["abort", "pause", "resume"])
 def test_verbs_without_a_rollout_do_nothing(verb: str, shell: Shell, workspace: Path) -> None:
     assert shell("rollout", verb).out == "no rollout is in progress: nothing to do\n"
