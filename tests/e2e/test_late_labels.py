@@ -65,6 +65,7 @@ class Clients:
     def _post(self, connection: http.client.HTTPConnection, path: str, body: object) -> tuple[int, str, dict]:  # type: ignore[type-arg]
         connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
         response = connection.getresponse()
+        assert len(response.headers.get_all("x-request-id")) == 1
         return response.status, response.headers["x-request-id"], json.loads(response.read())
 
 

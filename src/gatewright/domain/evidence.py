@@ -102,7 +102,8 @@ class Cells:
 class DriftEvidence:
     """How the canary's predictions differ from those of stable at the same time: beyond each of two margins.
 
-    `canary` and `stable` count the predictions of all blocks by cell. `accepted`: a person has resumed after a pause.
+    `canary` and `stable` count the predictions of all blocks by cell. `design_effect` says how much the predictions of
+    one user resemble each other. `accepted`: a person has resumed after a pause.
     """
 
     cells: Cells
@@ -110,6 +111,7 @@ class DriftEvidence:
     rollback: MixedEvidence
     canary: tuple[int, ...]
     stable: tuple[int, ...]
+    design_effect: float = 1.0
     accepted: bool = False
 
 
@@ -137,13 +139,15 @@ class Observation:
 class Look:
     """What a metric source saw since `cursor`: blocks, the next cursor, or why it could see nothing.
 
-    `stable_outputs` are recent predictions of stable, until the cells of the drift are chosen from them.
+    `stable_outputs` are recent predictions of stable, until the cells of the drift are chosen from them, and
+    `stable_users` who asked for them; empty if that is not known of all.
     """
 
     cursor: str
     observations: tuple[Observation, ...] = ()
     drift: tuple[DriftObservation, ...] = ()
     stable_outputs: tuple[float, ...] = ()
+    stable_users: tuple[str, ...] = ()
     requests: int = 0
     error: str | None = None
 

@@ -203,6 +203,7 @@ class World:
     observations: tuple[Observation, ...] = ()
     drift: tuple[DriftObservation, ...] = ()
     stable_outputs: tuple[float, ...] = ()
+    stable_users: tuple[str, ...] = ()
     source_error: str | None = None
     commands: tuple[Command, ...] = ()
     serving: str | None = None

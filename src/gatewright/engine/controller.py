@@ -90,6 +90,7 @@ class Controller:
             observations=look.observations if rollout.phase in _OBSERVING else (),
             drift=look.drift if rollout.phase in _OBSERVING else (),
             stable_outputs=look.stable_outputs,
+            stable_users=look.stable_users,
             source_error=look.error,
             commands=workspace.rollouts.commands(rollout),
             serving=serving.artifact.digest if serving else None,

@@ -36,20 +36,23 @@ def absorb(rollout: Rollout, world: World) -> DriftEvidence | None:
     if margins is None or world.source_error:
         return evidence
     if evidence is None:
-        return begin(margins, world.stable_outputs) if len(world.stable_outputs) >= FEWEST_OUTPUTS else None
+        enough = len(world.stable_outputs) >= FEWEST_OUTPUTS
+        return begin(margins, world.stable_outputs, world.stable_users) if enough else None
     for seen in world.drift:
         if sum(seen.canary) and sum(seen.stable):
             evidence = replace(
                 evidence,
-                pause=drift.update(evidence.pause, evidence.cells, seen.canary, seen.stable),
-                rollback=drift.update(evidence.rollback, evidence.cells, seen.canary, seen.stable),
+                pause=drift.update(evidence.pause, evidence.cells, seen.canary, seen.stable, evidence.design_effect),
+                rollback=drift.update(
+                    evidence.rollback, evidence.cells, seen.canary, seen.stable, evidence.design_effect
+                ),
                 canary=tuple(map(sum, zip(evidence.canary, seen.canary, strict=True))),
                 stable=tuple(map(sum, zip(evidence.stable, seen.stable, strict=True))),
             )
     return evidence
 
 
-def begin(margins: DriftMargins, outputs: tuple[float, ...]) -> DriftEvidence:
+def begin(margins: DriftMargins, outputs: tuple[float, ...], users: tuple[str, ...] = ()) -> DriftEvidence:
     """Freeze the cells by what stable has predicted; no evidence yet."""
     cells = drift.choose_cells(outputs)
     history = drift.count(cells, outputs)
@@ -60,6 +63,7 @@ def begin(margins: DriftMargins, outputs: tuple[float, ...]) -> DriftEvidence:
         rollback=drift.start(cells, margins.rollback_margin, history),
         canary=nothing,
         stable=nothing,
+        design_effect=drift.design_effect(cells, outputs, users),
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -69,11 +70,24 @@ def start(cells: Cells, margin: float, history: Sequence[int]) -> MixedEvidence:
     return MixedEvidence(parts=tuple(parts))
 
 
-def update(evidence: MixedEvidence, cells: Cells, canary: Sequence[int], stable: Sequence[int]) -> MixedEvidence:
-    """The evidence after one more block of predictions by cell."""
-    blocks = _blocks(cells, canary, stable)
-    parts = tuple(sequential.update(part, block) for part, block in zip(evidence.parts, blocks, strict=True))
-    after = replace(evidence, parts=parts)
+def design_effect(cells: Cells, outputs: Sequence[float], users: Sequence[str]) -> float:
+    """The largest of the events' design effects by user; 1 when the users are not known."""
+    if len(users) != len(outputs):
+        return 1.0
+    mine: dict[str, list[float]] = defaultdict(list)
+    for user, output in zip(users, outputs, strict=True):
+        mine[user].append(output)
+    counts = [(len(those), events(cells, count(cells, those))) for those in mine.values()]
+    numbers = range(len(events(cells, count(cells, ()))))
+    return max(sequential.design_effect((n, happened[number]) for n, happened in counts) for number in numbers)
+
+
+def update(
+    evidence: MixedEvidence, cells: Cells, canary: Sequence[int], stable: Sequence[int], design_effect: float = 1.0
+) -> MixedEvidence:
+    """The evidence after one more block of predictions by cell, whose counts are divided by the design effect."""
+    pairs = zip(evidence.parts, _blocks(cells, canary, stable), strict=True)
+    after = replace(evidence, parts=tuple(sequential.update(part, block, design_effect) for part, block in pairs))
     return replace(after, peak_log_e=max(evidence.peak_log_e, log_e_value(after)))
 
 

@@ -113,10 +113,10 @@ class Feedback:
         rows += self._database.rows(f"{columns} AND seq > ? AND at < ?", (rollout, beyond, after))
         return [tuple(row) for row in rows], self._highest("requests")
 
-    def outputs_of(self, arm: str, most: int) -> list[float]:
-        """The newest predictions of `arm`."""
-        sql = "SELECT prediction FROM requests WHERE arm = ? AND attempt = 1 ORDER BY seq DESC LIMIT ?"
-        return [row["prediction"] for row in self._database.rows(sql, (arm, most))]
+    def outputs_of(self, arm: str, most: int) -> list[tuple[float, str]]:
+        """The newest predictions of `arm`, and who asked for them."""
+        sql = "SELECT prediction, user FROM requests WHERE arm = ? AND attempt = 1 ORDER BY seq DESC LIMIT ?"
+        return [(row["prediction"], row["user"]) for row in self._database.rows(sql, (arm, most))]
 
     def close(self) -> None:
         """Close the database, if it was opened."""

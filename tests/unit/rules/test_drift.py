@@ -36,6 +36,13 @@ def test_cells_are_frozen_once_stable_has_predicted_enough() -> None:
     assert drift.absorb(later, world(outputs=(5.0,) * 400)) == begun_now
 
 
+def test_sticky_users_are_weighed_by_what_stable_shows_of_them() -> None:
+    users = tuple(f"user {number % 4}" for number in range(400))
+    alike = drift.begin(DriftMargins(), OUTPUTS, users)
+    assert alike.design_effect > 50
+    assert drift.begin(DriftMargins(), OUTPUTS).design_effect == 1.0
+
+
 def test_who_does_not_ask_for_it_gets_none() -> None:
     rollout = begun()
     assert drift.absorb(rollout, world(outputs=OUTPUTS)) is None

@@ -124,6 +124,18 @@ def test_an_alarm_stays() -> None:
     assert drift.alarmed(evidence, 0.001)
 
 
+def test_users_who_ask_the_same_again_and_again_count_less() -> None:
+    outputs, users = [float(number % 2) for number in range(40)], [f"user {number % 8}" for number in range(40)]
+    assert drift.design_effect(BINARY, outputs, users) > 4
+    assert drift.design_effect(BINARY, outputs, [f"user {number}" for number in range(40)]) == pytest.approx(
+        1, rel=0.05
+    )
+    assert drift.design_effect(BINARY, outputs, []) == 1.0
+    before = drift.start(BINARY, 0.05, (10, 10, 0))
+    alone, together = (drift.update(before, BINARY, (20, 80, 0), (500, 500, 0), effect) for effect in (1.0, 5.0))
+    assert wealth(alone) > wealth(together) > 1.0
+
+
 def test_a_block_without_one_arm_is_no_evidence() -> None:
     before = drift.start(CUTS, 0.05, (10, 10, 10))
     after_one = drift.update(before, CUTS, (0, 0, 0), (5, 5, 5))

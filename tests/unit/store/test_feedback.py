@@ -144,6 +144,6 @@ def test_what_the_log_has_dropped_is_forgotten(servers: Servers) -> None:
 def test_the_newest_answers_and_labels_of_an_arm(servers: Servers) -> None:
     servers.answer(*(line(f"q{number}", arm="old", out=[number], route="") for number in range(5)))
     servers.store.put([label("q3", 1.0)], NOW)
-    assert servers.store.outputs_of("old", 2) == [4.0, 3.0]
+    assert servers.store.outputs_of("old", 2) == [(4.0, ""), (3.0, "")]
     assert [found.prediction for found in servers.store.labelled_of("old", 10)] == [3.0]
     assert servers.joined() == []

@@ -33,7 +33,7 @@ class LiveMetrics:
         history = self._requests.history(rollout)
         if rollout.policy.quality is None:
             return history
-        past = self._predictions.past_quality(rollout, rollout.policy.quality)
+        past = self._predictions.past_quality(rollout, rollout.policy.quality, self._clock.now())
         effects = {**history.design_effects, "quality": past.design_effect}
         return replace(history, labelled=past.labelled, wrong=past.wrong, design_effects=effects)
 

@@ -56,8 +56,9 @@ class PredictionEvidence:
     def __init__(self, feedback: Feedback) -> None:
         self._feedback = feedback
 
-    def past_quality(self, rollout: Rollout, margins: QualityMargins) -> PastQuality:
+    def past_quality(self, rollout: Rollout, margins: QualityMargins, now: datetime) -> PastQuality:
         """What the newest labels say of stable."""
+        self._feedback.catch_up(now, most=_MOST_AT_ONCE)
         seen = self._feedback.labelled_of(short(rollout.stable or ""), _HISTORY)
         wrong = [_is_wrong(label, margins) for label in seen]
         users: dict[str, list[int]] = defaultdict(lambda: [0, 0])
@@ -78,7 +79,7 @@ class PredictionEvidence:
         told = Cursor(**json.loads(cursor)) if cursor else Cursor()
         observations: tuple[Observation, ...] = ()
         blocks: tuple[DriftObservation, ...] = ()
-        outputs: tuple[float, ...] = ()
+        outputs: list[tuple[float, str]] = []
         labels_until, label = told.labels_until, told.label
         requests_until, request = told.requests_until, told.request
         if margins := rollout.policy.quality:
@@ -95,9 +96,15 @@ class PredictionEvidence:
             )
             blocks = tuple(_drift(rollout, rows, tick_s))
             if rollout.drift is None:
-                outputs = tuple(self._feedback.outputs_of(short(rollout.stable or ""), _OUTPUTS))
+                outputs = self._feedback.outputs_of(short(rollout.stable or ""), _OUTPUTS)
         after = Cursor(labels_until=labels_until, label=label, requests_until=requests_until, request=request)
-        return Look(cursor=json.dumps(asdict(after)), observations=observations, drift=blocks, stable_outputs=outputs)
+        return Look(
+            cursor=json.dumps(asdict(after)),
+            observations=observations,
+            drift=blocks,
+            stable_outputs=tuple(output for output, _ in outputs),
+            stable_users=tuple(user for _, user in outputs) if all(user for _, user in outputs) else (),
+        )
 
 
 def _closed(now: datetime, window_s: float) -> float:

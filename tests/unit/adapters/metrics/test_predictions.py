@@ -142,7 +142,7 @@ def test_the_outputs_of_stable_are_shown_until_the_cells_are_chosen(live: Live) 
     live.answer(OLD, 1.0, at=-5, count=400, route="")
     live.answer(NEW, 0.0, at=-5, count=400, route="")
     seen = live.look(0)
-    assert seen.stable_outputs == (1.0,) * 400
+    assert (seen.stable_outputs, seen.stable_users) == ((1.0,) * 400, ())
     live.rollout = replace(live.rollout, drift=begin(DriftMargins(), (0.0, 1.0)))
     live.answer(NEW, 1.0, at=12, count=2)
     live.answer(NEW, 7.0, at=13)
@@ -153,6 +153,11 @@ def test_the_outputs_of_stable_are_shown_until_the_cells_are_chosen(live: Live) 
     assert [(block.weight, block.canary, block.stable) for block in seen.drift] == [(5.0, (0, 2, 1), (4, 0, 0))]
     assert seen.stable_outputs == ()
     assert live.look(28).drift == ()
+
+
+def test_users_are_shown_when_all_are_known(live: Live) -> None:
+    live.answer(OLD, 1.0, at=-5, count=2, route="", user="u")
+    assert live.look(0).stable_users == ("u", "u")
 
 
 def test_a_database_that_cannot_be_read_is_a_look_that_failed(live: Live) -> None:
