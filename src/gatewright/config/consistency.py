@@ -211,7 +211,7 @@ def _predictions(values: Values, whole: Values) -> Iterator[Finding]:
     at = "rollback_margin" if pause is None else "pause_margin"
     pause = margins.pause_margin if pause is None else pause
     rollback = margins.rollback_margin if rollback is None else rollback
-    if pause > rollback:
+    if 0 < rollback < pause:
         yield ("rollout", "drift", at), f"the pause_margin {pause} is above the rollback_margin {rollback}: swap them"
     for name in ("quality", "drift"):
         if values.at(("rollout", name)) is not None and whole.number(("serving", "prediction_log_mb")) == 0:
