@@ -151,7 +151,7 @@ class Workspace:
             registry=build("registries", project.registry.kind, project.registry.options),
             traffic=build("traffic", project.serving.kind, project.serving.options),
             gateway=build("gateways", project.serving.kind, project.serving.options),
-            metrics=build("metrics", "access-log", project.serving.options),
+            metrics=build("metrics", "live"),
             checks=_checks(project, build),
         )
 

@@ -22,7 +22,8 @@ Node = tuple[str | int, ...]
 
 # What a change in one place can make wrong in another.
 CONTRADICTION = re.compile(
-    "nothing to judge|does not rise|is larger than|also the id|trained on|runs out|stands twice|leaves every gate"
+    "nothing to judge|does not rise|is larger than|also the id|trained on|runs out|stands twice|leaves every gate|"
+    "is no metric of|swap them|needs the log"
 )
 ODD: tuple[Any, ...] = (None, -7, 1e9, 12.5, "", " x ", "no", ".nan", [], {}, [[]], {"zz": 1}, ["a", "a"])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from gatewright.domain.duration import Duration
-from gatewright.domain.evidence import LIVE_METRICS, Block, History, Observation
+from gatewright.domain.evidence import LIVE_METRICS, Block, DriftObservation, History, Observation
 from gatewright.domain.rollout import (
     ALMOST_FULL,
     ArmState,
@@ -56,13 +56,21 @@ def begun(**changes: object) -> Rollout:
 
 @dataclass
 class Story:
-    """`tick` is one look of a controller; `errors` and `slow` are the true shares of (canary, stable)."""
+    """`tick` is one look of a controller; `errors`, `slow` and `wrong` are the true shares of (canary, stable).
+
+    `labelled` is the share of answers whose label comes, `label_delay` ticks later; `ones` are the shares of
+    predictions that are 1 instead of 0.
+    """
 
     rollout: Rollout = field(default_factory=begun)
     now: datetime = datetime(2025, 1, 1, tzinfo=UTC)
     per_second: float = 300.0
     errors: tuple[float, float] = (0.002, 0.002)
     slow: tuple[float, float] = (0.01, 0.01)
+    wrong: tuple[float, float] = (0.08, 0.08)
+    labelled: float = 0.0
+    label_delay: int = 12
+    ones: tuple[float, float] | None = None
     shown: float | None = 0.0
     settled: bool = False
     serving: str | None = STABLE
@@ -73,6 +81,7 @@ class Story:
     said: list[Command] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
     fractions: dict[tuple[str, str], float] = field(default_factory=dict)
+    waiting: list[Observation] = field(default_factory=list)
 
     def say(self, verb: Verb) -> None:
         """A person leaves a command for the next tick."""
@@ -120,7 +129,9 @@ class Story:
         said, self.said = tuple(self.said), []
         return World(
             traffic=traffic,
-            observations=() if self.source_error else self._observations(seconds),
+            observations=() if self.source_error else (*self._observations(seconds), *self._labels(seconds)),
+            drift=() if self.source_error else self._predictions(seconds),
+            stable_outputs=(0.0, 1.0) * 500 if self.ones else (),
             source_error=self.source_error,
             commands=said,
             serving=self.serving,
@@ -134,6 +145,24 @@ class Story:
             Observation(metric=metric, weight=self.shown, tick=tick, block=self._block(metric, seconds, shares))
             for metric, shares in zip(LIVE_METRICS, (self.errors, self.slow), strict=True)
         )
+
+    def _labels(self, seconds: float) -> tuple[Observation, ...]:
+        """Labels of requests that arrived `label_delay` ticks ago, under the weight of that time."""
+        if self.labelled and self.shown and self.per_second and self.rollout.evidence:
+            block = self._block("quality", seconds * self.labelled, self.wrong)
+            tick = int(self.now.timestamp())
+            self.waiting.append(Observation(metric="quality", weight=self.shown, tick=tick, block=block))
+        told, self.waiting = self.waiting[: -self.label_delay], self.waiting[-self.label_delay :]
+        return tuple(told)
+
+    def _predictions(self, seconds: float) -> tuple[DriftObservation, ...]:
+        if not self.ones or not self.shown or not self.rollout.drift:
+            return ()
+        block = self._block("drift", seconds, self.ones)
+        canary = (block.canary_n - block.canary_bad, block.canary_bad, 0)
+        stable = (block.stable_n - block.stable_bad, block.stable_bad, 0)
+        tick = int(self.now.timestamp())
+        return (DriftObservation(weight=self.shown, tick=tick, canary=canary, stable=stable),)
 
     def _block(self, metric: str, seconds: float, shares: tuple[float, float]) -> Block:
         total = self.per_second * max(0.0, seconds)

@@ -22,6 +22,7 @@ _COMMANDS = {
     "register": ("stages:register", "Stage 4: register the model that passed."),
     "canary": ("rollout:canary", "Stage 5: a share of live traffic, watched, rolled back by itself."),
     "rollout": ("rollout:rollout", "Stage 6 (finish), and the operator's verbs."),
+    "feedback": ("feedback:feedback", "Labels that come late: joined to the answers of the version that gave them."),
     "status": ("status:status", "What runs, what serves, what was recorded and what is observed."),
     "records": ("records:records", "The hash-chained deployment records."),
     "runs": ("runs:runs", "Runs: list them, show one, give one up."),

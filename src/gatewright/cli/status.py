@@ -117,6 +117,7 @@ def show_rollout(rollout: dict[str, Any] | None) -> None:
         table(facts, indent=_INDENT)
     say(_INDENT + fit(rollout["why"], used=len(_INDENT)))
     _show_evidence(rollout["standings"])
+    _show_drift(rollout["drift"])
 
 
 def _show_evidence(standings: list[dict[str, Any]]) -> None:
@@ -133,6 +134,18 @@ def _show_evidence(standings: list[dict[str, Any]]) -> None:
         for standing in standings
     ]
     table(rows, head=("BAD REQUESTS", "CANARY", "STABLE", "e WORSE", "e ACCEPTABLE"), indent=_INDENT)
+
+
+def _show_drift(drift: dict[str, Any] | None) -> None:
+    if drift is None:
+        return
+    limits = [
+        (f"pause above {drift['pause_margin']:g}", drift["e_pause"]),
+        (f"back above {drift['rollback_margin']:g}", drift["e_rollback"]),
+    ]
+    evidence = "  ".join(f"{name}: e {e:.3g} of {drift['limit']:.0f}" for name, e in limits)
+    shares = f"canary {drift['canary_share']:.2%}, stable {drift['stable_share']:.2%}"
+    say(_INDENT + fit(f"drift     {drift['what']}: {shares}  {evidence}", used=len(_INDENT)))
 
 
 def show_processes(rows: list[dict[str, Any]], indent: str = "", name: str = "") -> None:

@@ -19,7 +19,7 @@ from gatewright.domain.errors import Problem
 from gatewright.domain.gate import CORE_GATES, GATE_NAMES
 from gatewright.domain.metrics import METRICS
 from gatewright.domain.project import EVALUATION_PLACEHOLDERS, PLACEHOLDERS
-from gatewright.domain.rollout import RolloutPolicy
+from gatewright.domain.rollout import DriftMargins, RolloutPolicy
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
@@ -50,6 +50,7 @@ def contradictions(value: dict[str, Any], document: Document, root: File) -> Ite
         _waivers(values),
         _steps(values),
         _rollout(values),
+        _predictions(values, Values(document.value)),
     )
     told: set[Path] = set()
     for path, what in chain.from_iterable(rules):
@@ -187,7 +188,7 @@ def _steps(values: Values) -> Iterator[Finding]:
 
 def _rollout(values: Values) -> Iterator[Finding]:
     defaults = RolloutPolicy()
-    for name in ("errors", "latency"):
+    for name in ("errors", "latency", "quality"):
         rollback = values.number(("rollout", name, "rollback_margin"))
         promote = values.number(("rollout", name, "promote_margin"))
         if rollback is not None and promote is not None and rollback > promote:
@@ -200,3 +201,18 @@ def _rollout(values: Values) -> Iterator[Finding]:
     if tick is not None and lease is not None and lease <= tick:
         path: Path = ("rollout", "lease") if values.at(("rollout", "lease")) else ("rollout", "tick")
         yield path, f"a lease of {lease:g}s runs out before the next tick of {tick:g}s renews it: make it longer"
+
+
+def _predictions(values: Values, whole: Values) -> Iterator[Finding]:
+    """What is observed by predictions needs their log; a drift that rolls back is larger than one that pauses."""
+    margins = DriftMargins()
+    pause = values.number(("rollout", "drift", "pause_margin"))
+    rollback = values.number(("rollout", "drift", "rollback_margin"))
+    at = "rollback_margin" if pause is None else "pause_margin"
+    pause = margins.pause_margin if pause is None else pause
+    rollback = margins.rollback_margin if rollback is None else rollback
+    if 0 < rollback < pause:
+        yield ("rollout", "drift", at), f"the pause_margin {pause} is above the rollback_margin {rollback}: swap them"
+    for name in ("quality", "drift"):
+        if values.at(("rollout", name)) is not None and whole.number(("serving", "prediction_log_mb")) == 0:
+            yield ("rollout", name), "needs the log of predictions: write serving.prediction_log_mb above 0"

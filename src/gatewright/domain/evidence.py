@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 Direction = Literal["worse", "acceptable"]
-LiveMetric = Literal["errors", "latency"]
+LiveMetric = Literal["errors", "latency", "quality"]
 LIVE_METRICS: tuple[LiveMetric, ...] = ("errors", "latency")
+"""Those that every rollout observes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,52 @@ class MetricEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MixedEvidence:
+    """The mean of several block e-processes that look at the same blocks, and the highest that its logarithm was."""
+
+    parts: tuple[BlockEvidence, ...]
+    peak_log_e: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """Where predictions are counted: classes (and one cell for all others), or the intervals between cuts.
+
+    `points` ascend: the classes themselves, or the cuts, each the highest value of the interval below it.
+    """
+
+    classes: bool
+    points: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftEvidence:
+    """How the canary's predictions differ from those of stable at the same time: beyond each of two margins.
+
+    `canary` and `stable` count the predictions of all blocks by cell. `design_effect` says how much the predictions of
+    one user resemble each other. `accepted`: a person has resumed after a pause.
+    """
+
+    cells: Cells
+    pause: MixedEvidence
+    rollback: MixedEvidence
+    canary: tuple[int, ...]
+    stable: tuple[int, ...]
+    design_effect: float = 1.0
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftObservation:
+    """Predictions of both arms in one block, counted by cell."""
+
+    weight: float
+    tick: int
+    canary: tuple[int, ...]
+    stable: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """Sufficient statistics of one metric in one block: (arrival tick × weight under which it was routed)."""
 
@@ -90,10 +137,17 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What a metric source saw since `cursor`: blocks, the next cursor, or why it could see nothing."""
+    """What a metric source saw since `cursor`: blocks, the next cursor, or why it could see nothing.
+
+    `stable_outputs` are recent predictions of stable, until the cells of the drift are chosen from them, and
+    `stable_users` who asked for them; empty if that is not known of all.
+    """
 
     cursor: str
     observations: tuple[Observation, ...] = ()
+    drift: tuple[DriftObservation, ...] = ()
+    stable_outputs: tuple[float, ...] = ()
+    stable_users: tuple[str, ...] = ()
     requests: int = 0
     error: str | None = None
 
@@ -103,13 +157,16 @@ class History:
     """Stable's own past before a rollout: requests, errors, the latency limit, and bad events by user.
 
     `slow_after_ms` is the limit L of the latency metric; `slow` counts requests above it. The design effects
-    say how much the requests of one user resemble each other (1 = not at all). `per_second` is the traffic of the last
-    hour, as far as the history reaches; None where it cannot be told.
+    say how much the requests of one user resemble each other (1 = not at all). Of its answers, `labelled` have a
+    label by now, and `wrong` of these were wrong. `per_second` is the traffic of the last hour, as far as the history
+    reaches; None where it cannot be told.
     """
 
     requests: int
     errors: int
     slow: int
     slow_after_ms: float
+    labelled: int = 0
+    wrong: int = 0
     design_effects: Mapping[LiveMetric, float] = field(default_factory=dict)
     per_second: float | None = None

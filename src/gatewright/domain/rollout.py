@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from gatewright.domain.duration import Duration
-from gatewright.domain.evidence import LiveMetric, MetricEvidence, Observation
+from gatewright.domain.evidence import DriftEvidence, DriftObservation, LiveMetric, MetricEvidence, Observation
 from gatewright.domain.gate import Share
 
 FULL = 100.0
@@ -72,6 +72,28 @@ class Breaker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QualityMargins:
+    """How many more of its answers the canary may have wrong, by labels that come later.
+
+    A number is wrong when it is further than `tolerance` from its label. Labels are compared in blocks of this length,
+    by the arrival of the request and by that of the label.
+    """
+
+    rollback_margin: Annotated[float, Ge(0), Lt(1)] = 0.005
+    promote_margin: Annotated[float, Gt(0), Lt(1)] = 0.02
+    tolerance: Annotated[float, Ge(0)] = 0.0
+    block: Duration = Duration(60.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftMargins:
+    """How far the shares of the canary's predictions may be from those of stable at the same time."""
+
+    pause_margin: Annotated[float, Ge(0), Lt(1)] = 0.05
+    rollback_margin: Annotated[float, Gt(0), Lt(1)] = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutPolicy:
     """How a rollout climbs, and what it needs to see on the way."""
 
@@ -86,6 +108,8 @@ class RolloutPolicy:
     max_extension: Annotated[float, Ge(0), Le(100)] | Duration = 4.0
     errors: Margins = Margins(rollback_margin=0.0025, promote_margin=0.005)
     latency: Margins = Margins(rollback_margin=0.005, promote_margin=0.01)
+    quality: QualityMargins | None = None
+    drift: DriftMargins | None = None
     breaker: Breaker = Breaker()
     alpha: Annotated[float, Gt(0), Le(0.2)] = 0.01
     blind_after: Duration = Duration(900.0)
@@ -144,6 +168,7 @@ class Rollout:
     cursor: str = ""
     slow_after_ms: float | None = None
     evidence: Mapping[LiveMetric, MetricEvidence] = field(default_factory=dict)
+    drift: DriftEvidence | None = None
     breaker_log_e: tuple[float, ...] = ()
     bootstrap_by: str | None = None
     approval: Order | None = None
@@ -201,6 +226,9 @@ class World:
 
     traffic: TrafficState
     observations: tuple[Observation, ...] = ()
+    drift: tuple[DriftObservation, ...] = ()
+    stable_outputs: tuple[float, ...] = ()
+    stable_users: tuple[str, ...] = ()
     source_error: str | None = None
     commands: tuple[Command, ...] = ()
     serving: str | None = None

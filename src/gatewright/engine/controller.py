@@ -13,7 +13,7 @@ from gatewright.domain.lineage import Artifact
 from gatewright.domain.rollout import ALMOST_FULL, NOW_SERVES, Decision, PauseReason, Phase, Rollout, World
 from gatewright.engine.ending import write_record
 from gatewright.ports import Progress
-from gatewright.rules import canary, evidence, orders
+from gatewright.rules import canary, drift, evidence, orders
 from gatewright.store.records import Event
 from gatewright.store.runs import RunFolder
 from gatewright.workspace import Workspace
@@ -89,6 +89,9 @@ class Controller:
         world = World(
             traffic=workspace.traffic.state(rollout),
             observations=look.observations if rollout.phase in _OBSERVING else (),
+            drift=look.drift if rollout.phase in _OBSERVING else (),
+            stable_outputs=look.stable_outputs,
+            stable_users=look.stable_users,
             source_error=look.error,
             commands=workspace.rollouts.commands(rollout),
             serving=serving.artifact.digest if serving else None,
@@ -173,7 +176,7 @@ def _events(
             actor=_actor(after, decision),
             before=after.stable,
             after=after.canary if after.phase is not Phase.ROLLED_BACK else after.stable,
-            evidence=sha256(canonical_json(after.evidence)),
+            evidence=sha256(canonical_json(_evidence(after))),
             details=_details(workspace, before, after),
         ),
     )
@@ -199,6 +202,11 @@ def _order_events(known: Rollout, heard: Rollout, now: datetime) -> Iterator[Eve
             after=heard.canary,
             details={"step": order.step, "weight": weight, "version": heard.number, "command": order.command},
         )
+
+
+def _evidence(rollout: Rollout) -> Any:
+    """What a record proves its decision by; the drift only where it is observed."""
+    return {**rollout.evidence, "drift": rollout.drift} if rollout.drift else rollout.evidence
 
 
 def _actor(rollout: Rollout, decision: Decision) -> str:
@@ -252,5 +260,6 @@ def _tick_body(rollout: Rollout, world: World) -> dict[str, Any]:
         "requests": rollout.requests,
         "source_error": world.source_error,
         "standings": plain(evidence.standings(rollout)),
+        "drift": plain(drift.standing(rollout)),
         "blocks": plain(world.observations),
     }

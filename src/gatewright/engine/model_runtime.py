@@ -12,6 +12,7 @@ from gatewright.engine.journal import Complaints, log
 from gatewright.engine.servers import ModelServer
 from gatewright.ports import Gateway
 from gatewright.rules import routing
+from gatewright.store.prediction_log import log_folder
 from gatewright.store.processes import ProcessRow
 from gatewright.store.routes import Route
 from gatewright.workspace import STATE, Workspace
@@ -151,6 +152,7 @@ class ModelRuntime:
                     folder=folder,
                     root=self._workspace.root,
                     log=self._logs / f"{cluster_name(digest)}.log",
+                    settings=_settings(self._workspace),
                 )
         for server in self._servers.values():
             if server.look():
@@ -193,6 +195,15 @@ class ModelRuntime:
             identity = ProcessIdentity.of(pid) or ProcessIdentity(pid=pid, created=0.0)
             started = self._workspace.clock.now()
         return ProcessRow(name=name, identity=identity, started_at=started, **fields)  # type: ignore[arg-type]
+
+
+def _settings(workspace: Workspace) -> tuple[str, ...]:
+    """What a model server is told about its log of predictions, from the options of the kind that serves."""
+    options = workspace.project.serving.options
+    most = getattr(options, "prediction_log_mb", 0)
+    folder = str(log_folder(workspace.root, workspace.project.model))
+    user_header = getattr(options, "user_header", "")
+    return ("--prediction-log", folder, "--prediction-log-mb", str(most), "--user-header", user_header) if most else ()
 
 
 def _content(row: ProcessRow) -> tuple[object, ...]:

@@ -23,7 +23,7 @@ _GIVEN_UP_PAUSE_S = 10.0
 
 @dataclass(slots=True, kw_only=True)
 class ModelServer:
-    """The server of one model digest, owned by the supervisor's main thread.
+    """The server of one model digest, owned by the supervisor's main thread; `settings` are more of its options.
 
     It is `ready` once it has announced its port and proven the digest of the bytes it loaded; `answered` says that it
     was so at least once. After three crashes without a steady half minute in between, or when it refuses the model,
@@ -35,6 +35,7 @@ class ModelServer:
     folder: str
     root: Path
     log: Path
+    settings: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     endpoint: Endpoint | None = None
     restarts: int = 0
@@ -87,7 +88,7 @@ class ModelServer:
         argv = [sys.executable, "-m", "gatewright.serving.server", "--artifact", self.folder, "--model", self.model]
         with open_log(self.log) as log:
             self.process = spawn(
-                [*argv, "--digest", self.digest, "--port", "0"],
+                [*argv, "--digest", self.digest, "--port", "0", *self.settings],
                 cwd=self.root,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ from gatewright.domain.errors import WorldFailed
 from gatewright.domain.rollout import Rollout
 from gatewright.domain.routing import RouteTable
 from gatewright.engine.opening import open_runs
-from gatewright.rules import evidence, horizon, routing
+from gatewright.rules import drift, evidence, horizon, routing
 from gatewright.workspace import Workspace
 
 _NURSERY = "gatewright.serving.nursery"
@@ -79,6 +79,7 @@ def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
         "projected": ahead.towards if ahead else None,
         "projected_s": round(ahead.seconds, 1) if ahead else None,
         "standings": [plain(standing) for standing in evidence.standings(rollout)],
+        "drift": plain(drift.standing(rollout)),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gatewright.domain.rollout import ALMOST_FULL, FULL, Command, Decision, PauseReason, Phase, Rollout, World
-from gatewright.rules import orders
+from gatewright.rules import drift, orders
 from gatewright.rules.evidence import Standing, breaker_tripped, fresh, is_blind, missing, standings, verified
 
 START_LIMIT_S = 600.0
@@ -49,6 +49,9 @@ def _decided(rollout: Rollout, world: World) -> Decision:
         case _ if rollout.blind_s > rollout.policy.blind_after.seconds:
             why = f"nothing could be seen for {rollout.blind_s:.0f} s: {_blindness(rollout, world)}"
             return _pause(rollout, PauseReason.BLIND, why)
+        case _ if (seen := drift.standing(rollout)) and seen.drifted:
+            why = drift.in_words(seen, e=seen.e_pause, margin=seen.pause_margin)
+            return _pause(rollout, PauseReason.DRIFT, why)
         case Phase.PROMOTING:
             return _stay(rollout, "waiting until the traffic shows 100 %")
         case _:
@@ -61,6 +64,7 @@ def apply(rollout: Rollout, decision: Decision) -> Rollout:
     started = rollout.phase is Phase.PENDING and decision.phase is not Phase.PENDING
     if resumed:
         rollout = replace(rollout, waited_s=0.0, blind_s=0.0)
+        rollout = drift.accepted(rollout) if rollout.pause is PauseReason.DRIFT else rollout
     if started or decision.step != rollout.step:
         rollout = replace(rollout, held_s=0.0, waited_s=0.0, step_requests=0)
     return replace(
@@ -87,6 +91,8 @@ def _ending(rollout: Rollout, world: World) -> Decision | None:
     for standing in standings(rollout):
         if standing.degraded:
             return _back(rollout, _degradation(standing))
+    if (seen := drift.standing(rollout)) and seen.degraded:
+        return _back(rollout, drift.in_words(seen, e=seen.e_rollback, margin=seen.rollback_margin))
     if breaker_tripped(rollout):
         share = rollout.policy.breaker.max_error_share
         return _back(rollout, f"the canary's error share is above its absolute limit of {share:.1%}")
@@ -179,9 +185,10 @@ def _wait_for_approval(rollout: Rollout) -> Decision:
 
 
 def _degradation(standing: Standing) -> str:
-    what = {"errors": "fails", "latency": "is slow on"}[standing.metric]
+    phrases = {"errors": "fails {} of its requests", "latency": "is slow on {} of its requests"}
+    what = phrases.get(standing.metric, "has {} of its labelled answers wrong").format(f"{standing.canary_share:.2%}")
     return (
-        f"{standing.metric}: the canary {what} {standing.canary_share:.2%} of its requests, "
+        f"{standing.metric}: the canary {what}, "
         f"stable {standing.stable_share:.2%} (e {standing.e_rollback:.3g}, limit {standing.rollback_limit:.0f})"
     )
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gatewright.domain.evidence import LIVE_METRICS, Block, History, LiveMetric, MetricEvidence, Observation
-from gatewright.domain.rollout import ALMOST_FULL, Margins, Phase, Rollout, RolloutPolicy, World
+from gatewright.domain.rollout import ALMOST_FULL, Phase, Rollout, RolloutPolicy, World
+from gatewright.rules import drift
 from gatewright.stats import breaker, sequential
 
-SHARE_OF_ALPHA: Mapping[LiveMetric, float] = {"errors": 0.3, "latency": 0.2}
+SHARE_OF_ALPHA: Mapping[LiveMetric, float] = {"errors": 0.3, "latency": 0.2, "quality": 0.3}
 PROMOTE_ALPHA = 0.05
 BREAKER_ALPHA = 0.001
 _HALF_A_PART = 0.0051  # weights are whole parts of 10,000
@@ -34,27 +35,37 @@ class Standing:
 
 def begin(rollout: Rollout, history: History) -> Rollout:
     """Freeze margins and the latency limit from stable's history; no evidence yet."""
-    bad = {"errors": history.errors, "latency": history.slow}
-    policies: dict[LiveMetric, Margins] = {"errors": rollout.policy.errors, "latency": rollout.policy.latency}
+    counts: dict[LiveMetric, tuple[int, int]] = {
+        "errors": (history.errors, history.requests),
+        "latency": (history.slow, history.requests),
+        "quality": (history.wrong, history.labelled),
+    }
     evidence: dict[LiveMetric, MetricEvidence] = {}
-    for metric in LIVE_METRICS:
-        rate = bad[metric] / history.requests if history.requests else 0.0
-        worse, acceptable = _margins(metric, policies[metric], rate)
+    for metric in observed_metrics(rollout.policy):
+        bad, n = counts[metric]
+        worse, acceptable = _margins(rollout.policy, metric, bad / n if n else 0.0)
         evidence[metric] = MetricEvidence(
-            worse=sequential.start("worse", worse, bad[metric], history.requests),
-            acceptable=sequential.start("acceptable", acceptable, bad[metric], history.requests),
+            worse=sequential.start("worse", worse, bad, n),
+            acceptable=sequential.start("acceptable", acceptable, bad, n),
             design_effect=history.design_effects.get(metric, 1.0),
         )
     return replace(rollout, evidence=evidence, slow_after_ms=history.slow_after_ms)
 
 
-def _margins(metric: LiveMetric, margins: Margins, rate: float) -> tuple[float, float]:
-    if metric == "latency":
-        return margins.rollback_margin, margins.promote_margin
-    return (
-        sequential.rollback_margin(rate, margins.rollback_margin),
-        sequential.promote_margin(rate, margins.promote_margin),
-    )
+def observed_metrics(policy: RolloutPolicy) -> tuple[LiveMetric, ...]:
+    """The metrics that a rollout has to observe: quality only where labels are expected."""
+    return (*LIVE_METRICS, "quality") if policy.quality else LIVE_METRICS
+
+
+def _margins(policy: RolloutPolicy, metric: LiveMetric, rate: float) -> tuple[float, float]:
+    """For a rollback and for a promotion; only those of errors grow with stable's own rate."""
+    if metric == "errors":
+        return (
+            sequential.rollback_margin(rate, policy.errors.rollback_margin),
+            sequential.promote_margin(rate, policy.errors.promote_margin),
+        )
+    margins = policy.latency if metric == "latency" or policy.quality is None else policy.quality
+    return margins.rollback_margin, margins.promote_margin
 
 
 def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollout:
@@ -77,6 +88,7 @@ def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollou
     return replace(
         rollout,
         evidence=evidence,
+        drift=drift.absorb(rollout, world),
         breaker_log_e=_breaker(rollout, [observation.block for observation in blocks]),
         cursor=rollout.cursor if world.source_error else cursor,
         ticked_at=now,
@@ -126,19 +138,35 @@ def missing(rollout: Rollout, *, hold: bool = True) -> tuple[str, ...]:
     needed = needed_requests(rollout)
     if rollout.step_requests < needed:
         found.append(f"{rollout.step_requests} of {needed} canary requests")
-    found.extend(f"{metric} not observed" for metric in LIVE_METRICS if metric not in rollout.evidence)
+    gating = _gating(rollout)
+    found.extend(f"{metric} not observed" for metric in gating if metric not in rollout.evidence)
+    found.extend(drift.missing(rollout))
+    if "quality" in gating and "quality" in rollout.evidence:
+        found.extend(_labels_missing(rollout, rollout.evidence["quality"]))
     found.extend(
         f"{standing.metric} not yet shown acceptable (e {standing.e_promote:.3g} of {standing.promote_limit:.0f})"
         for standing in standings(rollout)
-        if not standing.acceptable
+        if standing.metric in gating and not standing.acceptable
     )
     return tuple(found)
 
 
+def _gating(rollout: Rollout) -> tuple[LiveMetric, ...]:
+    """The metrics that must be acceptable for this step to end: labels have time until the last one."""
+    last = rollout.step + 1 == len(rollout.policy.steps)
+    return observed_metrics(rollout.policy) if last else LIVE_METRICS
+
+
+def _labels_missing(rollout: Rollout, evidence: MetricEvidence) -> tuple[str, ...]:
+    found, needed = evidence.worse.canary_n * evidence.design_effect, _needed(rollout.policy, evidence)
+    return (f"{found:.0f} of {needed} labels of canary answers",) if round(found) < needed else ()
+
+
 def standings(rollout: Rollout) -> tuple[Standing, ...]:
     """Every metric's evidence against its limits."""
+    metrics = observed_metrics(rollout.policy)
     return tuple(
-        _standing(rollout, metric, rollout.evidence[metric]) for metric in LIVE_METRICS if metric in rollout.evidence
+        _standing(rollout, metric, rollout.evidence[metric]) for metric in metrics if metric in rollout.evidence
     )
 
 
@@ -149,13 +177,15 @@ def breaker_tripped(rollout: Rollout) -> bool:
 
 def needed_requests(rollout: Rollout) -> int:
     """Canary requests that a step needs: the floor, or 9p(1-p)/margin² of the promote margin, whichever is more."""
-    needs = [rollout.policy.min_requests]
-    for evidence in rollout.evidence.values():
-        past = evidence.acceptable
-        total = past.prior_n + past.stable_n
-        rate = (past.prior_bad + past.stable_bad) / total if total else 0.0
-        needs.append(sequential.enough_requests(rate, past.margin, rollout.policy.min_requests))
-    return max(needs)
+    needs = (_needed(rollout.policy, rollout.evidence[metric]) for metric in LIVE_METRICS if metric in rollout.evidence)
+    return max(needs, default=rollout.policy.min_requests)
+
+
+def _needed(policy: RolloutPolicy, evidence: MetricEvidence) -> int:
+    past = evidence.acceptable
+    total = past.prior_n + past.stable_n
+    rate = (past.prior_bad + past.stable_bad) / total if total else 0.0
+    return sequential.enough_requests(rate, past.margin, policy.min_requests)
 
 
 def _standing(rollout: Rollout, metric: LiveMetric, evidence: MetricEvidence) -> Standing:

@@ -1,7 +1,8 @@
-"""The model server's HTTP interface: `/predict`, liveness and readiness, and the Open Inference Protocol."""
+"""The model server's HTTP interface: `/predict`, the Open Inference Protocol, `/feedback`, liveness and readiness."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,9 +14,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
+from gatewright.domain.feedback import MOST_LABELS, Label, read_label
 from gatewright.serving import inference_protocol as protocol
 from gatewright.serving.batching import Batcher
 from gatewright.serving.models import LoadedModel, PredictionFailed
+from gatewright.serving.prediction_log import Asked, PredictionLog, asked
 from gatewright.serving.requests import MAX_BODY, BadRequest, RowReader, parse_object
 
 _log = logging.getLogger("gatewright.serving")
@@ -23,14 +26,18 @@ _JSON = (b"content-type", b"application/json")
 
 
 class ModelApp:
-    """An ASGI application that serves one model.
+    """An ASGI application that serves one model, and writes what it answers into `log`.
 
     `/predict` is answered here without the framework's routing and objects; all else goes through Starlette.
     """
 
-    def __init__(self, model: LoadedModel, name: str) -> None:
+    def __init__(
+        self, model: LoadedModel, name: str, log: PredictionLog | None = None, *, user_header: str = "x-user-id"
+    ) -> None:
         self._model = model
         self._name = name
+        self._log = log
+        self._user_header = user_header.encode()
         self._reader = RowReader(model.signature)
         self._batcher = Batcher(model.predict)
         self._header = (b"x-gatewright-model", model.short_digest.encode())
@@ -42,18 +49,25 @@ class ModelApp:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/predict":
-            await self._predict(scope["method"], receive, send)
+        if scope["type"] != "http":
+            await self._rest(scope, receive, send)
+            return
+        request = asked(scope["headers"], self._user_header)
+        if scope["path"] == "/predict":
+            await self._predict(scope["method"], request, receive, send)
         else:
-            await self._rest(scope, receive, self._signed(send))
+            scope["asked"] = request
+            await self._rest(scope, receive, self._signed(send, request))
 
-    async def _predict(self, method: str, receive: Receive, send: Send) -> None:
+    async def _predict(self, method: str, request: Asked, receive: Receive, send: Send) -> None:
         try:
             if method != "POST":
                 raise BadRequest(f"method {method}", allowed="POST", status=405)
             rows = self._reader.read(parse_object(await read_body(receive)))
-            answers = await self._batcher.predict(rows)
-            status, body = 200, f'{{"predictions": {answers.tolist()}, {self._tail}'.encode()
+            answers = (await self._batcher.predict(rows)).tolist()
+            if self._log is not None:
+                self._log.note(request, answers)
+            status, body = 200, f'{{"predictions": {answers}, {self._tail}'.encode()
         except BadRequest as error:
             status, body = error.status, json.dumps(_refusal(error)).encode()
         except PredictionFailed as error:
@@ -61,7 +75,7 @@ class ModelApp:
             status, body = 500, json.dumps({"error": error.what}).encode()
         except ClientDisconnect:
             return
-        headers = [_JSON, (b"content-length", str(len(body)).encode()), self._header]
+        headers = [_JSON, (b"content-length", str(len(body)).encode()), self._header, (b"x-request-id", request.id)]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -77,6 +91,7 @@ class ModelApp:
             Route("/v2/models/{name}", self._about_model(protocol.model_metadata(model, name))),
             Route("/v2/models/{name}/ready", self._about_model(ready)),
             Route("/v2/models/{name}/infer", self._infer, methods=["POST"]),
+            Route("/feedback", self._feedback, methods=["POST"]),
         ]
 
     def _about_model(self, content: Mapping[str, object]) -> Callable[[Request], Awaitable[Response]]:
@@ -90,7 +105,20 @@ class ModelApp:
         self._check_name(request)
         document = parse_object(await read_body(request.receive))
         answers = await self._batcher.predict(protocol.read_infer(document, self._model))
+        if self._log is not None:
+            self._log.note(request.scope["asked"], answers.tolist())
         return JSONResponse(protocol.infer_response(answers, self._model, self._name, document))
+
+    async def _feedback(self, request: Request) -> Response:
+        """Labels of earlier requests, answered once they are on disk; who joins them tells what became of them."""
+        if self._log is None:
+            raise BadRequest("the prediction log is off", allowed="serving.prediction_log_mb above 0", status=409)
+        labels = _read_labels(parse_object(await read_body(request.receive)))
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self._log.keep, labels)
+        except OSError as error:
+            return JSONResponse({"error": f"the labels cannot be written: {error.strerror}"}, status_code=503)
+        return JSONResponse({"accepted": len(labels)}, status_code=202)
 
     def _check_name(self, request: Request) -> None:
         if request.path_params["name"] != self._name:
@@ -106,10 +134,10 @@ class ModelApp:
         if self._failures & (self._failures - 1) == 0:
             _log.error("model %s, failure %d: %s", self._model.short_digest, self._failures, error)
 
-    def _signed(self, send: Send) -> Send:
+    def _signed(self, send: Send, request: Asked) -> Send:
         async def signed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], self._header]
+                message["headers"] = [*message["headers"], self._header, (b"x-request-id", request.id)]
             await send(message)
 
         return signed
@@ -130,6 +158,20 @@ async def read_body(receive: Receive) -> bytes:
         chunks.append(chunk)
         message = await receive()
     raise ClientDisconnect
+
+
+def _read_labels(document: Mapping[str, object]) -> list[Label]:
+    entries = document.get("labels")
+    if len(document) != 1 or not isinstance(entries, list) or not 0 < len(entries) <= MOST_LABELS:
+        allowed = f'{{"labels": [{{"request_id": text, "label": number}}, …]}} with 1 to {MOST_LABELS:,} labels'
+        raise BadRequest("not a list of labels", allowed=allowed)
+    labels = []
+    for index, entry in enumerate(entries):
+        try:
+            labels.append(read_label(entry))
+        except ValueError as error:
+            raise BadRequest(str(error), where=f"labels[{index}]") from error
+    return labels
 
 
 def _constant(content: Mapping[str, object]) -> Callable[[Request], Awaitable[Response]]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from gatewright.serving.models import LoadedModel
+    from gatewright.serving.prediction_log import PredictionLog
 
 WARM_UP = 50
 _GRACE_S = 2
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         listener = _bind(options.host, options.port)
     except GatewrightError as error:
         return say_error(error)
-    _serve(process, model, options.model, listener)
+    _serve(process, model, options, listener)
     return 0
 
 
@@ -76,6 +77,9 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--digest", required=True, help="sha256:… that the artifact must have")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--prediction-log", type=Path, help="folder for what it answers and for labels")
+    parser.add_argument("--prediction-log-mb", type=int, default=256, help="how large it may grow; 0 writes none")
+    parser.add_argument("--user-header", default="x-user-id", help="header that names the user")
     return parser.parse_args(arguments)
 
 
@@ -109,13 +113,14 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _serve(process: _Process, model: LoadedModel, name: str, listener: socket.socket) -> None:
+def _serve(process: _Process, model: LoadedModel, options: argparse.Namespace, listener: socket.socket) -> None:
     import uvicorn
 
     from gatewright.serving.app import ModelApp
 
+    log = _prediction_log(model, options)
     config = uvicorn.Config(
-        ModelApp(model, name),
+        ModelApp(model, options.model, log, user_header=options.user_header),
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -136,7 +141,19 @@ def _serve(process: _Process, model: LoadedModel, name: str, listener: socket.so
     gc.collect()
     gc.freeze()
     process.server = Announced(config)
-    process.server.run(sockets=[listener])
+    try:
+        process.server.run(sockets=[listener])
+    finally:
+        if log is not None:
+            log.close()
+
+
+def _prediction_log(model: LoadedModel, options: argparse.Namespace) -> PredictionLog | None:
+    from gatewright.serving.prediction_log import PredictionLog
+
+    if options.prediction_log is None or not options.prediction_log_mb:
+        return None
+    return PredictionLog(options.prediction_log, model.short_digest, limit=options.prediction_log_mb << 20)
 
 
 if __name__ == "__main__":

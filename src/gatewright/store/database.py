@@ -1,4 +1,4 @@
-"""The state database: SQLite with a rollback journal, full sync, and numbered migrations."""
+"""A database of one's own, above all state.db: SQLite with a rollback journal, full sync, and numbered migrations."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _BUSY_S = 10.0
 class Database:
     """One connection to one state database; every change goes through `transaction`."""
 
-    def __init__(self, path: Path, *, busy_s: float = _BUSY_S) -> None:
+    def __init__(self, path: Path, *, busy_s: float = _BUSY_S, migrations: str = "gatewright.store.migrations") -> None:
         """Open (and if needed create and migrate) the database at `path`; wait `busy_s` for another writer."""
         self.path = path
+        self._migrations = migrations
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -66,11 +67,7 @@ class Database:
 
     def _migrate(self) -> None:
         migrations = sorted(
-            (
-                entry
-                for entry in resources.files("gatewright.store.migrations").iterdir()
-                if entry.name.endswith(".sql")
-            ),
+            (entry for entry in resources.files(self._migrations).iterdir() if entry.name.endswith(".sql")),
             key=lambda entry: entry.name,
         )
         present = int(self.rows("PRAGMA user_version")[0][0])

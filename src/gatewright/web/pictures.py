@@ -33,21 +33,44 @@ def rollout_svg(rollout: Rollout, ticks: Sequence[Mapping[str, Any]], records: S
         f"{rollout.id}: {rollout.phase.value.replace('_', ' ')}",
         [
             weights_panel(asked, observed),
-            _evidence("evidence for a rollback, e-value", ticks, since, "e_rollback", "rollback_limit"),
-            _evidence("evidence for promotion, e-value", ticks, since, "e_promote", "promote_limit"),
+            _evidence(
+                "evidence for a rollback, e-value",
+                ticks,
+                since,
+                "e_rollback",
+                "rollback_limit",
+                {"drift": "e_rollback"},
+            ),
+            _evidence("evidence for promotion, e-value", ticks, since, "e_promote", "promote_limit", {}),
+            *_drift(ticks, since),
         ],
         [_mark(record, since(record.at)) for record in records],
     )
 
 
-def _evidence(title: str, ticks: Sequence[Mapping[str, Any]], since: Any, value: str, limit: str) -> Any:
+def _evidence(
+    title: str, ticks: Sequence[Mapping[str, Any]], since: Any, value: str, limit: str, drift: Mapping[str, str]
+) -> Any:
+    """One curve per metric; `drift` names more of them, by what they show of the drift."""
     curves: dict[str, list[tuple[float, float]]] = {}
     limits = set()
     for tick in ticks:
         for standing in tick["standings"]:
             curves.setdefault(standing["metric"], []).append((since(tick["at"]), float(standing[value])))
             limits.add(float(standing[limit]))
+        if seen := tick.get("drift"):
+            for name, shown in drift.items():
+                curves.setdefault(name, []).append((since(tick["at"]), float(seen[shown])))
+                limits.add(float(seen["limit"]))
     return evidence_panel(title, list(curves.items()), sorted(limits))
+
+
+def _drift(ticks: Sequence[Mapping[str, Any]], since: Any) -> list[Any]:
+    """A panel of its own for what only pauses, where it is observed."""
+    if not any(tick.get("drift") for tick in ticks):
+        return []
+    seen = [{**tick, "standings": []} for tick in ticks]
+    return [_evidence("evidence of drift that pauses, e-value", seen, since, "", "", {"drift": "e_pause"})]
 
 
 def _mark(record: DeploymentRecord, at: float) -> Mark:

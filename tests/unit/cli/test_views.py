@@ -124,6 +124,7 @@ ROLLOUT: dict[str, Any] = {
             "rollback_limit": 333.33, "e_promote": 1.1, "promote_limit": 20.0,
         }
     ],
+    "drift": None,
 }  # fmt: skip
 VIEW: dict[str, Any] = {
     "model": "toy",
@@ -161,6 +162,18 @@ def test_status_of_a_fresh_workspace(shell: Shell, workspace: Path) -> None:
 def test_rollout_in_other_phases(phase: str, pause: str | None, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     status.show_rollout({**ROLLOUT, "phase": phase, "pause": pause, "observed": None})
     assert words in capsys.readouterr().out
+
+
+def test_quality_and_drift_stand_beside_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    quality = {**ROLLOUT["standings"][0], "metric": "quality", "canary_share": 0.1979, "stable_share": 0.0797}
+    drift = {
+        "what": "prediction 1", "canary_share": 0.62, "stable_share": 0.5, "canary_n": 900, "limit": 1000.0,
+        "e_pause": 1630.4, "pause_margin": 0.05, "drifted": True, "e_rollback": 0.5, "rollback_margin": 0.2,
+        "degraded": False,
+    }  # fmt: skip
+    standings = [*ROLLOUT["standings"], quality]
+    status.show_rollout({**ROLLOUT, "phase": "paused", "pause": "drift", "standings": standings, "drift": drift})
+    assert_snapshot("views/quality-and-drift", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("verb", ["abort", "pause", "resume", "approve", "promote"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -14,6 +14,7 @@ import pytest
 from gatewright.config.nodes import parse
 from gatewright.domain.duration import Duration
 from gatewright.domain.project import Plugin, Project, SliceSpec
+from gatewright.domain.rollout import DriftMargins, QualityMargins
 from tests.unit.config.installed import DOCS, EnvoyOptions, complete_example, read, read_all, told
 
 PAGE = DOCS.read_text(encoding="utf-8")
@@ -61,7 +62,7 @@ def test_the_line_for_editors_names_the_published_schema() -> None:
 def test_complete_example_is_read_and_is_the_defaults(tmp_path: Path) -> None:
     project = read(tmp_path, complete_example())
     start = read(tmp_path, EXAMPLES[1])
-    assert project.rollout == start.rollout
+    assert project.rollout == replace(start.rollout, quality=QualityMargins(), drift=DriftMargins())
     assert project.checks == start.checks
     assert project.serving == start.serving
     assert project.registry == start.registry

@@ -137,6 +137,27 @@ CASES = [
     (START + "rollout: {lease: 30s}", "7:18 rollout.lease a lease of 30s runs out before the next tick of 60s "),
     (START + "rollout: {tick: 10m}", "7:17 rollout.tick a lease of 300s runs out before the next tick of 600s renews"),
     (START + "rollout: {alpha: 0.5}", "7:18 rollout.alpha 0.5 is not a number greater than 0 and at most 0.2"),
+    (
+        START + "rollout: {quality: {rollback_margin: 0.1, promote_margin: 0.05}}",
+        "7:38 rollout.quality.rollback_margin 0.1 is larger than the promote_margin of 0.05",
+    ),
+    (START + "rollout: {quality: {promote_margin: 0}}", "7:37 rollout.quality.promote_margin 0"),
+    (
+        START + "rollout: {drift: {pause_margin: 0.3}}",
+        "7:33 rollout.drift.pause_margin the pause_margin 0.3 is above the rollback_margin 0.2: swap them",
+    ),
+    (
+        START + "rollout: {drift: {rollback_margin: 0.01}}",
+        "7:36 rollout.drift.rollback_margin the pause_margin 0.05 is above the rollback_margin 0.01: swap them",
+    ),
+    (
+        START + "serving: {kind: envoy, prediction_log_mb: 0}\nrollout: {quality: {}}",
+        "8:20 rollout.quality needs the log of predictions: write serving.prediction_log_mb above 0",
+    ),
+    (
+        START + "serving: {kind: envoy, prediction_log_mb: 0}\nrollout: {drift: {pause_margin: 0.1}}",
+        "8:18 rollout.drift needs the log of predictions",
+    ),
     # not a mapping at all
     ("- a\n", "1:1  a list is not a mapping: the file starts with model: NAME"),
     ("employment", "1:1  'employment' is not a mapping"),

@@ -76,6 +76,10 @@ def test_the_marks_of_a_rollout_are_its_records() -> None:
     svg = rollout_svg(rollout, ticks, [record("step", 1, 5.0), record("rolled_back", 9, 0.0)])
     assert {"5 %", "rolled back", "limit 333", "limit 20", "asked", "read back"} <= set(texts(svg))
     assert "rolled back after 9 s" in svg
+    assert "drift" not in texts(svg)
+    seen = {"limit": 1000.0, "e_pause": 70.0, "e_rollback": 0.5}
+    svg = rollout_svg(rollout, [ticks[0], *({**tick, "drift": seen} for tick in ticks[1:])], [])
+    assert {"drift", "limit 1000", "evidence of drift that pauses, e-value"} <= set(texts(svg))
     assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")
 
 

@@ -27,6 +27,7 @@ _FEWEST_FOR_P99 = 300
 _SLOW_WITHOUT_HISTORY_MS = 1000.0
 _NEVER_SLOW_MS = 20.0  # below, a quieter server alone (caches, wake-ups) looks like a slower model
 _CLIENT_LEFT = "DC"
+_FEEDBACK = "/feedback"  # labels ask no model: they would only thin the evidence out
 # What the server did to an answer that had begun: closed, refused, reset, let it wait, broke the protocol. The status
 # says 200 all the same, and no retry is possible any more.
 _BROKEN = frozenset(("LR", "UC", "UF", "UPE", "UR", "UT"))
@@ -205,6 +206,8 @@ def _parse(line: bytes) -> Request | None:
     """A request from its line; None for what no arm was drawn for, and for clients that left before the answer."""
     try:
         fields = json.loads(line)
+        if fields.get("path") == _FEEDBACK:
+            return None
         if not fields["cluster"] or not fields["attempts"] or _CLIENT_LEFT in fields["flags"].split(","):
             return None
         duration = fields["duration_us"]

@@ -102,6 +102,11 @@ def line(at_s: float = 0.0, **changes: Any) -> str:
 LATER = 2 * TICK_S + 3
 
 
+def test_labels_that_a_client_brings_are_no_requests_of_an_arm(log: Log) -> None:
+    log.write(line(path="/feedback"), line(path="/feedback", code=503), line(path="/predict"))
+    assert log.errors_at(LATER) == [(1, 0, 0, 0)]
+
+
 @pytest.mark.parametrize(
     ("fields", "counted"),
     [

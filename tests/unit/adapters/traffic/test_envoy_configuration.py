@@ -183,6 +183,14 @@ def test_the_hash_is_of_rollout_and_user_with_the_canary_first() -> None:
     assert hashed == "r-12|user-1"
 
 
+def test_the_model_server_is_told_the_block_and_the_try() -> None:
+    (host,) = configuration.routes(OPTIONS, TABLE)["resources"][0]["virtual_hosts"]
+    (added,) = host["routes"][0]["request_headers_to_add"]
+    assert added["header"] == {"key": "x-gatewright-route", "value": "r-12|7|500"}
+    assert added["append_action"] == "OVERWRITE_IF_EXISTS_OR_ADD"
+    assert host["include_request_attempt_count"] is True
+
+
 def test_one_second_try_at_the_other_cluster() -> None:
     action = only_route(dumped(TABLE))["route"]
     assert action["retry_policy"]["refresh_cluster_on_retry"] is True

@@ -23,6 +23,7 @@ Document = dict[str, Any]
 
 NAME = "gatewright"
 METADATA_VERSION = "version"
+ROUTE_HEADER = "x-gatewright-route"
 
 _TYPE = "type.googleapis.com/"
 _STATS = ("http.gatewright.", "cluster.model-", "cluster_manager.", "listener_manager.", "server.")
@@ -148,6 +149,13 @@ def routes(options: GatewayOptions, table: RouteTable | None) -> Document:
         "name": table.route_name,
         "match": {"prefix": "/"},
         "route": _split(options, table),
+        # The model server logs it beside its answer: which rollout, revision and weight a label belongs to.
+        "request_headers_to_add": [
+            {
+                "header": {"key": ROUTE_HEADER, "value": table.route_name},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ],
         # Envoy keeps the old version_info when nothing but the version changes; this makes it a change.
         "metadata": {"filter_metadata": {NAME: {METADATA_VERSION: table.version}}},
     }
@@ -160,6 +168,7 @@ def routes(options: GatewayOptions, table: RouteTable | None) -> Document:
                 "name": NAME,
                 "domains": ["*"],
                 "request_body_buffer_limit": options.max_body_bytes,
+                "include_request_attempt_count": True,
                 "routes": [route],
             }
         ],

@@ -33,7 +33,8 @@ class Options:
     """Section `serving` with `kind: envoy`.
 
     Users are told apart by `user_header`. A request gets `timeout` in all, one try at most `try_timeout`; a try that
-    fails is repeated on the other arm.
+    fails is repeated on the other arm. What the model servers answer is logged, in at most `prediction_log_mb`
+    megabytes; 0 logs nothing.
     """
 
     port: Annotated[int, Ge(1), Le(65535)] = 8080
@@ -41,6 +42,7 @@ class Options:
     user_header: Annotated[str, Predicate(header_name)] = "x-user-id"
     try_timeout: Duration = Duration(2.0)
     timeout: Duration = Duration(5.0)
+    prediction_log_mb: Annotated[int, Ge(0), Le(65536)] = 256
 
     def __post_init__(self) -> None:
         """ValueError when two tries do not fit into the time of a request."""

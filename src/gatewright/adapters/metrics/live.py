@@ -1,0 +1,57 @@
+"""All live evidence of a rollout in one look: the gateway's access log, and the predictions of its model servers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from gatewright.adapters.metrics.access_log import AccessLog
+from gatewright.adapters.metrics.predictions import PredictionEvidence
+from gatewright.domain.errors import GatewrightError
+from gatewright.domain.evidence import History, Look
+from gatewright.domain.rollout import Rollout
+from gatewright.ports import Context
+from gatewright.store.feedback import Feedback
+from gatewright.store.prediction_log import log_folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Both sources have no options of their own: what is observed stands in the rollout's policy."""
+
+
+class LiveMetrics:
+    """Port `MetricSource`."""
+
+    def __init__(self, options: object, context: Context) -> None:
+        self._requests = AccessLog(options, context)
+        self._predictions = PredictionEvidence(Feedback(log_folder(context.root, context.model)))
+        self._clock = context.clock
+
+    def history(self, rollout: Rollout) -> History:
+        """Stable's own past before the rollout."""
+        history = self._requests.history(rollout)
+        if rollout.policy.quality is None:
+            return history
+        past = self._predictions.past_quality(rollout, rollout.policy.quality, self._clock.now())
+        effects = {**history.design_effects, "quality": past.design_effect}
+        return replace(history, labelled=past.labelled, wrong=past.wrong, design_effects=effects)
+
+    def observe(self, rollout: Rollout, tick: int) -> Look:
+        """Blocks of every metric that the policy names; if one source cannot be read, the look has failed."""
+        if rollout.policy.quality is None and rollout.policy.drift is None:
+            return self._requests.observe(rollout, tick)
+        cursors = json.loads(rollout.cursor) if rollout.cursor else {"requests": "", "predictions": ""}
+        seen = self._requests.observe(replace(rollout, cursor=cursors["requests"]), tick)
+        if seen.error:
+            return replace(seen, cursor=rollout.cursor)
+        try:
+            more = self._predictions.observe(rollout, cursors["predictions"], self._clock.now())
+        except GatewrightError as error:
+            return Look(cursor=rollout.cursor, error=str(error))
+        return replace(
+            more,
+            cursor=json.dumps({"requests": seen.cursor, "predictions": more.cursor}),
+            observations=(*seen.observations, *more.observations),
+            requests=seen.requests,
+        )

@@ -1,0 +1,146 @@
+"""Live evidence from what the model servers predicted: quality by labels that come late, and drift between the arms.
+
+A block of quality holds the labels of requests that arrived in one window of time under one weight, and that came in
+one window of time: a late label opens a new block, and both arms are compared at equal age of their labels. Windows are
+those of the clock, whenever somebody looks, so that no look can choose what is in a block.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from gatewright.domain.documents import short
+from gatewright.domain.evidence import Block, DriftObservation, Look, Observation
+from gatewright.domain.feedback import Labelled
+from gatewright.domain.rollout import QualityMargins, Rollout
+from gatewright.rules.evidence import interval_s
+from gatewright.stats import drift
+from gatewright.stats.sequential import design_effect
+from gatewright.store.feedback import Feedback
+
+_SETTLE_S = 2.5
+_MOST_AT_ONCE = 16 << 20
+_HISTORY = 20_000
+_OUTPUTS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """How far was told: up to which moment labels and predictions, and the numbers that the database had then.
+
+    What is written later for a moment that was told already opens a block of its own.
+    """
+
+    labels_until: float = 0.0
+    label: int = 0
+    requests_until: float = 0.0
+    request: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastQuality:
+    """Stable's own labelled answers before a rollout, and how much those of one user resemble each other."""
+
+    labelled: int
+    wrong: int
+    design_effect: float
+
+
+class PredictionEvidence:
+    """Quality and drift of one rollout, through a cursor."""
+
+    def __init__(self, feedback: Feedback) -> None:
+        self._feedback = feedback
+
+    def past_quality(self, rollout: Rollout, margins: QualityMargins, now: datetime) -> PastQuality:
+        """What the newest labels say of stable."""
+        self._feedback.catch_up(now, most=_MOST_AT_ONCE)
+        seen = self._feedback.labelled_of(short(rollout.stable or ""), _HISTORY)
+        wrong = [_is_wrong(label, margins) for label in seen]
+        users: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        for label, bad in zip(seen, wrong, strict=True):
+            users[label.user][0] += 1
+            users[label.user][1] += bad
+        known = "" not in users
+        return PastQuality(
+            labelled=len(seen),
+            wrong=sum(wrong),
+            design_effect=design_effect((n, k) for n, k in users.values()) if known else 1.0,
+        )
+
+    def observe(self, rollout: Rollout, cursor: str, now: datetime) -> Look:
+        """Blocks since `cursor`; none while the log is still being caught up with."""
+        if not self._feedback.catch_up(now, most=_MOST_AT_ONCE):
+            return Look(cursor=cursor)
+        told = Cursor(**json.loads(cursor)) if cursor else Cursor()
+        observations: tuple[Observation, ...] = ()
+        blocks: tuple[DriftObservation, ...] = ()
+        outputs: list[tuple[float, str]] = []
+        labels_until, label = told.labels_until, told.label
+        requests_until, request = told.requests_until, told.request
+        if margins := rollout.policy.quality:
+            labels_until = max(told.labels_until, _closed(now, margins.block.seconds))
+            found, label = self._feedback.labelled(
+                rollout.id, after=told.labels_until, before=labels_until, beyond=told.label
+            )
+            observations = tuple(_quality(rollout, margins, found))
+        if rollout.policy.drift:
+            tick_s = interval_s(rollout.policy)
+            requests_until = max(told.requests_until, _closed(now, tick_s))
+            rows, request = self._feedback.answered(
+                rollout.id, after=told.requests_until, before=requests_until, beyond=told.request
+            )
+            blocks = tuple(_drift(rollout, rows, tick_s))
+            if rollout.drift is None:
+                outputs = self._feedback.outputs_of(short(rollout.stable or ""), _OUTPUTS)
+        after = Cursor(labels_until=labels_until, label=label, requests_until=requests_until, request=request)
+        return Look(
+            cursor=json.dumps(asdict(after)),
+            observations=observations,
+            drift=blocks,
+            stable_outputs=tuple(output for output, _ in outputs),
+            stable_users=tuple(user for _, user in outputs) if all(user for _, user in outputs) else (),
+        )
+
+
+def _closed(now: datetime, window_s: float) -> float:
+    """The end of the last window that is over."""
+    return (now.timestamp() - _SETTLE_S) // window_s * window_s
+
+
+def _is_wrong(label: Labelled, margins: QualityMargins) -> bool:
+    return abs(label.prediction - label.label) > margins.tolerance
+
+
+def _quality(rollout: Rollout, margins: QualityMargins, labels: Iterable[Labelled]) -> Iterator[Observation]:
+    arms = {short(rollout.canary): 0, short(rollout.stable or ""): 2}
+    window_s = margins.block.seconds
+    counts: dict[tuple[int, int, float], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for label in labels:
+        if label.arm in arms and label.weight:
+            counted = counts[int(label.at // window_s), int(label.arrived // window_s), label.weight]
+            counted[arms[label.arm]] += 1
+            counted[arms[label.arm] + 1] += _is_wrong(label, margins)
+    for (_, arrival, weight), (canary_n, canary_bad, stable_n, stable_bad) in sorted(counts.items()):
+        block = Block(canary_n=canary_n, canary_bad=canary_bad, stable_n=stable_n, stable_bad=stable_bad)
+        yield Observation(metric="quality", weight=weight, tick=arrival, block=block)
+
+
+def _drift(
+    rollout: Rollout, rows: Iterable[tuple[float, float, str, float]], tick_s: float
+) -> Iterator[DriftObservation]:
+    """Nothing before the cells are chosen: what they were chosen by must not be judged by them."""
+    if rollout.drift is None:
+        return
+    canary, stable = short(rollout.canary), short(rollout.stable or "")
+    found: dict[tuple[int, float], dict[str, list[float]]] = defaultdict(lambda: {canary: [], stable: []})
+    for at, weight, arm, prediction in rows:
+        if weight and arm in (canary, stable):
+            found[int(at // tick_s), weight][arm].append(prediction)
+    for (tick, weight), outputs in sorted(found.items()):
+        counts = {arm: drift.count(rollout.drift.cells, values) for arm, values in outputs.items()}
+        yield DriftObservation(weight=weight, tick=tick, canary=counts[canary], stable=counts[stable])

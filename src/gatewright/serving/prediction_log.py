@@ -1,0 +1,108 @@
+"""What a model server answered, for later: which request, which arm, when, and what. Written off the request's path."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from gatewright.domain.feedback import LABELS, LONGEST_ID, PREDICTIONS, Label
+from gatewright.effects.segments import Segments
+
+_log = logging.getLogger("gatewright.serving")
+_EVERY_S = 0.25
+_MOST_WAITING = 100_000
+_LABEL_BYTES = 64 << 20
+_REQUEST_ID, _ROUTE, _ATTEMPT = b"x-request-id", b"x-gatewright-route", b"x-envoy-attempt-count"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the gateway says of a request, as bytes of its headers, and when it arrived."""
+
+    id: bytes
+    route: bytes
+    attempt: bytes
+    user: bytes
+    at: float
+
+
+def asked(headers: Iterable[tuple[bytes, bytes]], user_header: bytes) -> Asked:
+    """Read the headers of a request; without a fit id it gets one."""
+    found = dict(headers)
+    name = found.get(_REQUEST_ID, b"")
+    if not 0 < len(name) <= LONGEST_ID:
+        name = os.urandom(16).hex().encode()
+    return Asked(name, found.get(_ROUTE, b""), found.get(_ATTEMPT, b"1"), found.get(user_header, b""), time.time())
+
+
+class PredictionLog:
+    """The log of one model server; `note` costs a request about a microsecond, a thread of its own writes in batches.
+
+    A disk that refuses costs entries, never an answer.
+    """
+
+    def __init__(self, folder: Path, arm: str, *, limit: int) -> None:
+        self._arm = arm
+        self._segments = Segments(folder, PREDICTIONS, limit=limit)
+        self._labels = Segments(folder, LABELS, limit=_LABEL_BYTES)
+        self._waiting: deque[tuple[Asked, float, Sequence[float]]] = deque(maxlen=_MOST_WAITING)
+        self._ending = threading.Event()
+        self._failures = 0
+        self._thread = threading.Thread(target=self._write_on, name="prediction-log", daemon=True)
+        self._thread.start()
+
+    def note(self, request: Asked, outputs: Sequence[float]) -> None:
+        """Remember an answer; it is on disk within a second."""
+        self._waiting.append((request, time.time(), outputs))
+
+    def keep(self, labels: Iterable[Label]) -> None:
+        """Write labels; they are on the disk itself when this returns. OSError when it refuses."""
+        lines = (json.dumps({"request_id": label.id, "label": list(label.values)}) + "\n" for label in labels)
+        self._labels.append("".join(lines).encode(), durable=True)
+
+    def close(self) -> None:
+        """Write what waits, and end."""
+        self._ending.set()
+        self._thread.join()
+        self._segments.close()
+        self._labels.close()
+
+    def _write_on(self) -> None:
+        while not self._ending.wait(_EVERY_S):
+            self._write()
+        self._write()
+
+    def _write(self) -> None:
+        batch = []
+        while self._waiting:
+            batch.append(_line(*self._waiting.popleft(), self._arm))
+        if not batch:
+            return
+        try:
+            self._segments.append(b"".join(batch))
+        except OSError as error:
+            self._failures += 1
+            if self._failures & (self._failures - 1) == 0:
+                _log.error("prediction log, failure %d, %d answers not logged: %s", self._failures, len(batch), error)
+
+
+def _line(request: Asked, answered: float, outputs: Sequence[float], arm: str) -> bytes:
+    entry = {
+        "id": request.id.decode("latin-1"),
+        "at": round(request.at, 6),
+        "ms": round(1000 * (answered - request.at), 3),
+        "route": request.route.decode("latin-1"),
+        "try": int(request.attempt) if request.attempt.isdigit() else 1,
+        "arm": arm,
+        "user": blake2b(request.user, digest_size=8).hexdigest() if request.user else "",
+        "out": outputs,
+    }
+    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"

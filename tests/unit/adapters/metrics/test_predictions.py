@@ -1,0 +1,176 @@
+"""Predictions and labels as evidence: which block each belongs to, and each exactly once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatewright.adapters.metrics.live import LiveMetrics, Options
+from gatewright.domain.duration import Duration
+from gatewright.domain.evidence import Look
+from gatewright.domain.feedback import Label
+from gatewright.domain.rollout import Breaker, DriftMargins, Phase, QualityMargins, Rollout, RolloutPolicy
+from gatewright.effects.segments import Segments
+from gatewright.ports import Context
+from gatewright.rules.drift import begin
+from gatewright.store.database import Database
+from gatewright.store.feedback import Feedback
+from gatewright.store.prediction_log import log_folder
+from gatewright.testing import FakeClock
+
+NEW, OLD = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+START = 1_800_000_000.0
+ROLLOUT = Rollout(
+    id="r1",
+    model="toy",
+    run="run",
+    number=2,
+    canary=NEW,
+    stable=OLD,
+    policy=RolloutPolicy(
+        tick=Duration(10.0),
+        breaker=Breaker(tick=Duration(10.0)),
+        quality=QualityMargins(block=Duration(20.0)),
+        drift=DriftMargins(),
+    ),
+    started_at=datetime.fromtimestamp(START, UTC),
+    phase=Phase.PROGRESSING,
+)
+
+
+@dataclass
+class Live:
+    """Model servers that log, people who label, and the source that looks."""
+
+    root: Path
+    rollout: Rollout = ROLLOUT
+    clock: FakeClock = field(default_factory=lambda: FakeClock(moment=datetime.fromtimestamp(START, UTC)))
+    answered: int = 0
+
+    def __post_init__(self) -> None:
+        folder = log_folder(self.root, "toy")
+        self.log = Segments(folder, "predictions", limit=1 << 20)
+        self.labels = Feedback(folder)
+        database = Database(self.root / "state.db")
+        self.context = Context(root=self.root, model="toy", database=database, clock=self.clock)
+        self.context.access_log.parent.mkdir(parents=True)
+        self.context.access_log.touch()
+        self.source = LiveMetrics(Options(), self.context)
+
+    def answer(self, arm: str, out: float, at: float, count: int = 1, **changes: Any) -> list[str]:
+        names = [f"q{self.answered + number}" for number in range(count)]
+        self.answered += count
+        entry = {"at": START + at, "ms": 1, "route": "r1|3|500", "try": 1, "arm": arm[7:19], "user": "", "out": [out]}
+        self.log.append(b"".join(json.dumps({"id": name, **entry, **changes}).encode() + b"\n" for name in names))
+        return names
+
+    def label(self, names: list[str], value: float, at: float) -> None:
+        now = datetime.fromtimestamp(START + at, UTC)
+        self.labels.catch_up(now)
+        self.labels.put([Label(id=name, values=(value,)) for name in names], now)
+
+    def look(self, at: float) -> Look:
+        self.clock.moment = datetime.fromtimestamp(START + at, UTC)
+        found = self.source.observe(self.rollout, 0)
+        assert found.error is None
+        self.rollout = replace(self.rollout, cursor=found.cursor)
+        return found
+
+    def quality(self, at: float) -> list[tuple[int, ...]]:
+        blocks = [seen.block for seen in self.look(at).observations if seen.metric == "quality"]
+        return [(block.canary_n, block.canary_bad, block.stable_n, block.stable_bad) for block in blocks]
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Live:
+    return Live(tmp_path)
+
+
+def test_labels_are_told_by_arrival_weight_and_the_window_in_which_they_came(live: Live) -> None:
+    new, old = live.answer(NEW, 1.0, at=1, count=3), live.answer(OLD, 1.0, at=2, count=5)
+    other = live.answer(NEW, 1.0, at=3, route="r1|4|2500")
+    live.label(new[:2], 0.0, at=30)
+    live.label([*old, *other], 1.0, at=35)
+    assert live.quality(39) == []
+    assert live.quality(43) == [(2, 2, 5, 0), (1, 0, 0, 0)]
+    live.label(new[2:], 1.0, at=50)
+    assert live.quality(63) == [(1, 0, 0, 0)]
+    assert live.quality(90) == []
+
+
+def test_how_often_somebody_looks_does_not_change_the_blocks(live: Live, tmp_path: Path) -> None:
+    seldom = Live(tmp_path / "seldom")
+    told: list[list[tuple[int, ...]]] = []
+    for each, looks in ((live, (33, 41, 43, 47, 55, 63, 70, 90)), (seldom, (90,))):
+        new, old = each.answer(NEW, 1.0, at=1, count=6), each.answer(OLD, 1.0, at=2, count=9)
+        for number in range(3):
+            each.label(new[2 * number : 2 * number + 2], 0.0, at=31 + 13 * number)
+            each.label(old[3 * number : 3 * number + 3], 1.0, at=32 + 13 * number)
+        told.append([block for at in looks for block in each.quality(at)])
+    assert sorted(told[0]) == sorted(told[1])
+
+
+def test_labels_of_other_rollouts_and_of_no_split_are_not_told(live: Live) -> None:
+    names = live.answer(NEW, 1.0, at=1, route="r0|3|500") + live.answer(OLD, 1.0, at=1, route="r1|2|0")
+    live.label(names, 0.0, at=2)
+    assert live.quality(60) == []
+
+
+def test_a_number_within_the_tolerance_is_right(live: Live) -> None:
+    policy = replace(ROLLOUT.policy, quality=QualityMargins(tolerance=0.5, block=Duration(20.0)))
+    live.rollout = replace(live.rollout, policy=policy)
+    live.label(live.answer(NEW, 2.5, at=1), 2.0, at=2)
+    live.label(live.answer(NEW, 2.51, at=1), 2.0, at=2)
+    assert live.quality(60) == [(2, 1, 0, 0)]
+
+
+def test_the_past_of_stable_is_what_its_labels_say(live: Live) -> None:
+    for user, count in (("u", 6), ("v", 6)):
+        names = live.answer(OLD, 1.0, at=-50, count=count, user=user, route="|0|0")
+        live.label(names, 1.0 if user == "u" else 0.0, at=-9)
+    history = live.source.history(live.rollout)
+    assert (history.labelled, history.wrong) == (12, 6)
+    assert history.design_effects["quality"] > 1.0
+
+
+def test_the_outputs_of_stable_are_shown_until_the_cells_are_chosen(live: Live) -> None:
+    live.answer(OLD, 1.0, at=-5, count=400, route="")
+    live.answer(NEW, 0.0, at=-5, count=400, route="")
+    seen = live.look(0)
+    assert (seen.stable_outputs, seen.stable_users) == ((1.0,) * 400, ())
+    live.rollout = replace(live.rollout, drift=begin(DriftMargins(), (0.0, 1.0)))
+    live.answer(NEW, 1.0, at=12, count=2)
+    live.answer(NEW, 7.0, at=13)
+    live.answer(OLD, 0.0, at=19, count=4)
+    live.answer(OLD, 0.0, at=19, **{"try": 2})
+    assert live.look(22).drift == ()
+    seen = live.look(23)
+    assert [(block.weight, block.canary, block.stable) for block in seen.drift] == [(5.0, (0, 2, 1), (4, 0, 0))]
+    assert seen.stable_outputs == ()
+    assert live.look(28).drift == ()
+
+
+def test_users_are_shown_when_all_are_known(live: Live) -> None:
+    live.answer(OLD, 1.0, at=-5, count=2, route="", user="u")
+    assert live.look(0).stable_users == ("u", "u")
+
+
+def test_a_database_that_cannot_be_read_is_a_look_that_failed(live: Live) -> None:
+    live.look(1)
+    (log_folder(live.root, "toy") / "joined.db").write_bytes(b"no database" * 100)
+    source = LiveMetrics(Options(), live.context)
+    seen = source.observe(live.rollout, 0)
+    assert seen.error is not None
+    assert seen.cursor == live.rollout.cursor
+
+
+def test_without_quality_and_drift_no_database_is_made(live: Live) -> None:
+    live.rollout = replace(live.rollout, policy=RolloutPolicy())
+    live.look(5)
+    live.source.history(live.rollout)
+    assert not (log_folder(live.root, "toy") / "joined.db").exists()
