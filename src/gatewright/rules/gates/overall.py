@@ -13,6 +13,9 @@ from gatewright.rules.gates.words import change, probability, relation, shown, s
 CHANCE = 0.5
 """Share of alpha at which a measured drop beyond the margin is no chance: with the slices and fairness, 5 % in all."""
 
+_NO_INTERVAL = 1e-9
+"""The level of an interval that is its own middle: what an alpha of 0.5 asks for."""
+
 
 def judge_overall(gate: OverallGate, report: EvaluationReport, *, seed: int = 0) -> GateResult:
     """Non-inferiority of the report's primary metric on all rows.
@@ -43,7 +46,7 @@ def judge_overall(gate: OverallGate, report: EvaluationReport, *, seed: int = 0)
 
 def compare_overall(gate: OverallGate, report: EvaluationReport, *, seed: int = 0) -> Comparison:
     """Candidate and baseline on all rows."""
-    found = harms(report, [report.overall], report.metric, level=1 - 2 * gate.alpha, seed=seed)
+    found = harms(report, [report.overall], report.metric, level=max(1 - 2 * gate.alpha, _NO_INTERVAL), seed=seed)
     return decide_change(found, gate)
 
 

@@ -136,3 +136,12 @@ def test_a_drop_beyond_the_margin_that_may_be_chance_is_inconclusive() -> None:
     factor = result.needed_n / 300 * 1.1
     more = counted(*(round(number * factor) for number in (240, 19, 11, 30)))
     assert judge_overall(OverallGate(), more).verdict is Verdict.FAIL
+
+
+def test_at_alpha_one_half_the_bound_is_the_measured_drop() -> None:
+    gate = OverallGate(margin=0.02, alpha=0.5)
+    result = judge_overall(gate, counted(9000, 60, 50, 890))
+    assert result.verdict is Verdict.PASS
+    harm = result.comparisons[0].harm
+    assert harm is not None
+    assert harm.high == pytest.approx(0.001, abs=1e-6)
