@@ -81,6 +81,8 @@ def _by_points(
         name for name in GATE_NAMES if name not in CORE_GATES and getattr(gates, name) is not None and name not in skip
     ]
     warnings = [f"{name}: not checked, it needs gates: {{mode: statistical}}" for name in only_statistical]
+    if gates.latency is not None and gates.latency.max_ratio is not None and "latency" not in skip:
+        warnings.append("latency: max_ratio not checked, it needs gates: {mode: statistical}")
     return replace(judgement, warnings=(*judgement.warnings, *warnings))
 
 

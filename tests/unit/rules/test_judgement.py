@@ -267,3 +267,23 @@ def test_point_mode_takes_no_error_for_a_share() -> None:
     regression = replace(a_report(), task="regression", metric="rmse")
     with pytest.raises(UnusableInput, match="mode: point compares shares of which more is better, and rmse is none"):
         judge(GatesSection(mode="point"), regression, today=TODAY)
+
+
+@pytest.mark.parametrize("mode", ["statistical", "point"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_ceiling_over_what_should_be_high_is_refused_and_not_overlooked(mode: str, first: bool) -> None:
+    found = a_report()
+    if first:
+        outcomes = tuple(replace(outcome, baseline=None) for outcome in found.outcomes)
+        found = replace(found, baseline_digest=None, outcomes=outcomes)
+    gates = GatesSection(mode=mode, overall=OverallGate(max=0.9))  # type: ignore[arg-type]
+    with pytest.raises(UnusableInput, match=r"gates.overall.max does not fit accuracy, of which higher is better"):
+        judge(gates, found, today=TODAY, bootstrap_by="ada" if first else None)
+
+
+def test_point_mode_refuses_a_gap_it_does_not_know_and_says_that_it_compares_no_ratio() -> None:
+    odds = GatesSection(mode="point", fairness=FairnessGate(metric="equalized_odds_difference"))
+    with pytest.raises(UnusableInput, match="knows demographic_parity_difference only"):
+        judge(odds, a_report(), today=TODAY)
+    judgement = judge(GatesSection(mode="point", latency=LatencyGate(max_ratio=1.1)), a_report(), today=TODAY)
+    assert "latency: max_ratio not checked, it needs gates: {mode: statistical}" in judgement.warnings

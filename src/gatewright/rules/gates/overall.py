@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from gatewright.domain.errors import UnusableInput
 from gatewright.domain.evaluation import ALL, EvaluationReport, SliceEvidence
 from gatewright.domain.gate import Comparison, GateResult, OverallGate, Verdict
 from gatewright.domain.metrics import METRICS
@@ -24,6 +25,7 @@ def judge_overall(gate: OverallGate, report: EvaluationReport, *, seed: int = 0)
     `allow_small_regression`, a harm of at least `min_effect` is significant. PASS: the upper bound of the harm is below
     the margin. Otherwise INCONCLUSIVE, with the rows that would decide. Without a baseline the floor alone decides.
     """
+    check_floor(gate, report.metric)
     reasons: list[str] = []
     comparisons: list[Comparison] = []
     if report.baseline_digest is not None:
@@ -68,6 +70,17 @@ def decide_change(found: Harms, gate: OverallGate, name: str = ALL) -> Compariso
         return found.comparison(0, name, Verdict.INCONCLUSIVE, note="more than the margin, perhaps by chance", **more)
     more["needed_rows"] = found.rows_needed(0, gate.margin, alpha=gate.alpha)
     return found.comparison(0, name, Verdict.INCONCLUSIVE, note="the margin is not excluded", **more)
+
+
+def check_floor(gate: OverallGate, metric: str) -> None:
+    """UnusableInput for a floor under what should be low, or a ceiling over what should be high: nobody would look."""
+    higher = METRICS[metric].higher_is_better
+    wrong, right = ("max", "min") if higher else ("min", "max")
+    if (gate.max if higher else gate.min) is not None:
+        raise UnusableInput(
+            f"gates.overall.{wrong} does not fit {metric}, of which {'higher' if higher else 'lower'} is better",
+            fix=f"write {right}: gates: {{overall: {{{right}: …}}}}",
+        )
 
 
 def floor(gate: OverallGate, report: EvaluationReport) -> Comparison | None:
