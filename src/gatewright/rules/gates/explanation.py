@@ -19,10 +19,12 @@ _QUESTIONS: dict[GateName, str] = {
 }
 _RULES: dict[GateName, str] = {
     "overall": "Passes when the one-sided upper confidence bound of the drop (Tango's interval of paired proportions, "
-    "or the paired z interval of a mean) is below the margin; fails when the drop or its lower bound is above.",
-    "slices": "One-sided mid-p McNemar test on the rows of each slice, Holm's correction over all of them. Fails when "
-    "a slice drops by min_effect or more with a corrected p below alpha; passes when none does and a drop of max_drop "
-    "would have been found in each.",
+    "or the paired z interval of a mean) is below the margin; fails when the measured drop is above it and no chance "
+    "(p below half of alpha), when the floor is broken, or, without allow_small_regression, when a drop of min_effect "
+    "or more is significant.",
+    "slices": "One-sided test on the rows of each slice (of accuracy mid-p McNemar, of other metrics paired z), Holm's "
+    "correction over all of them. Fails when a slice drops by min_effect or more with a corrected p below alpha; "
+    "passes when none does and a drop of max_drop would have been found in each.",
     "fairness": "Fails when a gap is above its cap, or when it grew by max_worsening or more with a corrected p below "
     "alpha (paired bootstrap by group, Holm over attributes and metrics); passes when a growth of worsening_margin is "
     "excluded.",

@@ -14,6 +14,8 @@ from gatewright.rules.gates.words import change, probability, relation, shown, s
 CHANCE = 0.5
 """Share of alpha at which a measured drop beyond the margin is no chance: with the slices and fairness, 5 % in all."""
 
+FEWEST = 30
+"""Rows from which a mean is about normal; two equal differences have no spread, and would prove anything."""
 _NO_INTERVAL = 1e-9
 """The level of an interval that is its own middle: what an alpha of 0.5 asks for."""
 
@@ -63,6 +65,10 @@ def decide_change(found: Harms, gate: OverallGate, name: str = ALL) -> Compariso
     significant = float(found.p[0]) < gate.alpha and value >= gate.min_effect
     if significant and not gate.allow_small_regression:
         return found.comparison(0, name, Verdict.FAIL, note="a significant regression", **more)
+    if found.discordant is None and found.rows[0] < FEWEST:
+        more["needed_rows"] = FEWEST
+        note = f"under {FEWEST} rows nothing is known of the chance in this metric"
+        return found.comparison(0, name, Verdict.INCONCLUSIVE, note=note, **more)
     if high < gate.margin:
         return found.comparison(0, name, Verdict.PASS, **more)
     if value > gate.margin:
@@ -127,7 +133,7 @@ def _told(found: Comparison, gate: OverallGate) -> str:
     start = f"{spoken(found.metric)} {relation(found)}"
     if found.harm is None:
         return f"{spoken(found.metric)}: {found.note}"
-    margin, sure = change(found.metric, gate.margin), f"{(1 - gate.alpha):.0%}".replace("%", " %")
+    margin, sure = change(found.metric, gate.margin), f"{100 * (1 - gate.alpha):.6g} %"
     match found.verdict:
         case Verdict.PASS:
             bound = f"at most {change(found.metric, found.harm.high)} worse" if found.harm.high > 0 else "better"
@@ -136,6 +142,8 @@ def _told(found: Comparison, gate: OverallGate) -> str:
             return f"{start}: a significant regression ({probability(found.p)}), and none is allowed"
         case Verdict.FAIL:
             return f"{start}: more than the margin of {margin}"
+    if found.note.startswith("under"):
+        return f"{start}: not enough evidence in {found.rows:,} rows; {found.note}"
     rows = f"about {found.needed_rows:,} rows would decide" if found.needed_rows else "many more rows would decide"
     if found.note.startswith("more than"):
         chance = f"more than the margin of {margin}, but it may be chance ({probability(found.p)})"

@@ -145,3 +145,14 @@ def test_at_alpha_one_half_the_bound_is_the_measured_drop() -> None:
     harm = result.comparisons[0].harm
     assert harm is not None
     assert harm.high == pytest.approx(0.001, abs=1e-6)
+
+
+def test_two_equal_differences_of_a_mean_prove_nothing() -> None:
+    result = judge_overall(OverallGate(), measured(1.0, 1.0, 0.0, rows=2))
+    assert (result.verdict, result.needed_n) == (Verdict.INCONCLUSIVE, 30)
+    assert "not enough evidence in 2 rows" in result.why
+    assert judge_overall(OverallGate(), measured(1.0, 1.0, 0.0, rows=30)).verdict is Verdict.PASS
+
+
+def test_confidence_is_told_as_it_is() -> None:
+    assert "with 97.5 % confidence" in judge_overall(OverallGate(alpha=0.025), counted(9000, 50, 50, 900)).why
