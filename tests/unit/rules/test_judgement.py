@@ -287,3 +287,29 @@ def test_point_mode_refuses_a_gap_it_does_not_know_and_says_that_it_compares_no_
         judge(odds, a_report(), today=TODAY)
     judgement = judge(GatesSection(mode="point", latency=LatencyGate(max_ratio=1.1)), a_report(), today=TODAY)
     assert "latency: max_ratio not checked, it needs gates: {mode: statistical}" in judgement.warnings
+
+
+def test_a_waived_golden_slice_leaves_the_small_ones_to_the_slice_gate() -> None:
+    golden = replace(a_report(), slices={"b": BAD, "small": SMALL})
+    found = replace(a_report(), golden=golden)
+    gates = GatesSection(golden=GoldenGate(version=1), waivers=(waiver(gate="golden"),))
+    assert verdicts(judge(replace(gates, waivers=()), found, today=TODAY))["golden"] is Verdict.FAIL
+    assert verdicts(judge(gates, found, today=TODAY))["golden"] is Verdict.PASS
+
+
+def test_a_waived_slice_of_point_mode_leaves_the_untested_ones_as_they_were() -> None:
+    tiny = cells(40, 0, 0, 10)
+    gates = GatesSection(mode="point", waivers=(waiver(),))
+    assert verdicts(judge(gates, a_report(a=GOOD, b=BAD, tiny=tiny), today=TODAY))["slices"] is Verdict.PASS
+    alone = replace(gates, waivers=(waiver(slice="tiny"),))
+    untested = a_report(tiny=tiny, other=tiny)
+    assert verdicts(judge(alone, untested, today=TODAY))["slices"] is Verdict.INCONCLUSIVE
+
+
+def test_calibration_of_a_handful_of_rows_excludes_nothing() -> None:
+    certain = CalibrationBins(
+        cells=((0,), (4,)), positives=((0,), (4,)), candidate_mean=(0.25, 1.0), baseline_mean=(1.0,)
+    )
+    result = judge_calibration(CalibrationGate(), replace(a_report(), calibration=certain))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "under 30 rows" in result.why
