@@ -127,7 +127,11 @@ def _decide(gate: object, report: EvaluationReport, seed: int) -> GateResult:
 
 
 def _untested(results: list[GateResult]) -> list[str]:
-    """What goes on although it could not be told: a gate that only warns."""
+    """What goes on although it could not be told: a gate that only warns, beside one that could tell."""
+    if all(result.verdict.value == "inconclusive" for result in results):
+        return [
+            f"no gate could tell: {', '.join(result.gate for result in results)}; a warning lets nothing go on then"
+        ]
     return [
         f"{result.gate}: not enough evidence, and let go on (on_inconclusive: warn): {result.why}"
         for result in results

@@ -313,3 +313,14 @@ def test_calibration_of_a_handful_of_rows_excludes_nothing() -> None:
     result = judge_calibration(CalibrationGate(), replace(a_report(), calibration=certain))
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "under 30 rows" in result.why
+
+
+def test_where_no_gate_could_tell_a_warning_lets_nothing_go_on() -> None:
+    gates = GatesSection(overall=None, fairness=None, latency=None)
+    judgement = judge(gates, a_report(tiny=cells(40, 0, 0, 10)), today=TODAY)
+    assert [result.warns for result in judgement.results] == [True]
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert any(text.startswith("no gate could tell: slices") for text in judgement.warnings)
+    assert "so the run goes on" not in "\n".join(explained(judgement))
+    beside = judge(replace(gates, latency=LatencyGate()), a_report(tiny=cells(40, 0, 0, 10)), today=TODAY)
+    assert beside.verdict is Verdict.PASS

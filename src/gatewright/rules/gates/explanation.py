@@ -42,7 +42,7 @@ def explained(judgement: Judgement) -> Iterator[str]:
     for index, result in enumerate(judgement.results):
         if index:
             yield ""
-        yield from _gate(result, judgement.mode)
+        yield from _gate(result, judgement.mode, goes_on=judgement.verdict is Verdict.PASS)
     if judgement.skipped:
         yield ""
         yield f"Left out by request: {', '.join(judgement.skipped)}. Nothing is known of what they check."
@@ -54,18 +54,18 @@ def explained(judgement: Judgement) -> Iterator[str]:
         )
 
 
-def _gate(result: GateResult, mode: str) -> Iterator[str]:
+def _gate(result: GateResult, mode: str, *, goes_on: bool) -> Iterator[str]:
     yield f"{result.gate}: {result.verdict.upper()}"
     yield f"  asks     {_QUESTIONS[result.gate]}"
     yield f"  rule     {_RULES[result.gate] if mode == 'statistical' else _POINT_RULE}"
     yield f"  because  {result.why}"
-    for text in _changes(result):
+    for text in _changes(result, goes_on=goes_on):
         yield f"  change   {text}"
     if result.a_a is not None:
         yield f"  chance   it would fail {result.a_a:.1%} of such runs if nothing had changed"
 
 
-def _changes(result: GateResult) -> Iterator[str]:
+def _changes(result: GateResult, *, goes_on: bool) -> Iterator[str]:
     """What would lead to another verdict."""
     failed = [found for found in result.comparisons if found.verdict is Verdict.FAIL and not found.waived_by]
     weak = [found for found in result.comparisons if found.verdict is Verdict.INCONCLUSIVE and not found.waived_by]
@@ -84,7 +84,8 @@ def _changes(result: GateResult) -> Iterator[str]:
     if len(told) > _MOST:
         yield f"and {len(told) - _MOST} more with too few rows; the report lists them"
     if result.verdict is Verdict.INCONCLUSIVE and result.warns:
-        yield "it only warns (on_inconclusive: warn), so the run goes on; block would stop it with exit code 3"
+        then = "so the run goes on" if goes_on else "and does not stop the run by itself"
+        yield f"it only warns (on_inconclusive: warn), {then}; block would stop it with exit code 3"
     if result.verdict is Verdict.PASS and not failed and not weak:
         yield from _nearest(result)
 
