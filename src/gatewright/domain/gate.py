@@ -210,8 +210,12 @@ class Judgement:
 
     @property
     def verdict(self) -> Verdict:
-        """FAIL outweighs INCONCLUSIVE, which outweighs PASS; a gate that only warns does not stop the run."""
-        verdicts = {result.verdict for result in self.results if not (result.warns and _open(result))}
+        """FAIL outweighs INCONCLUSIVE, which outweighs PASS.
+
+        A gate that only warns does not stop the run, unless no gate at all could tell: then nothing was checked.
+        """
+        told = any(not _open(result) for result in self.results)
+        verdicts = {result.verdict for result in self.results if not (told and result.warns and _open(result))}
         for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
             if verdict in verdicts:
                 return verdict

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.evaluation import EvaluationReport, Latency, LatencyRatio
-from gatewright.domain.metrics import Task
+from gatewright.domain.metrics import METRICS, Task
 from gatewright.domain.project import EvaluationSection, FairnessSection
 from gatewright.rules.measuring.cells import METRIC_VERSION
 from gatewright.rules.measuring.measured import primary
@@ -67,6 +67,7 @@ def evaluate(
         latency_ratio=latency_ratio,
         notes=(*notes, *pair.without_rows(plan)),
     )
+    _check_primary(report, by_cluster=plan.cluster is not None)
     if fairness.attributes and report.outcomes:
         _check_positive(report)
     if evaluation.weak_slices:
@@ -107,6 +108,17 @@ def _only_golden(digest: str) -> dict[str, Any]:
         "weak_slices": (),
         "notes": (),
     }
+
+
+def _check_primary(report: EvaluationReport, *, by_cluster: bool) -> None:
+    """The metric that the gates compare has a value and a variance on all rows."""
+    summed = by_cluster or METRICS[report.metric].kind != "count"
+    if summed and report.metric not in report.overall.scores:
+        why = "rows of two clusters are needed" if by_cluster else "it needs more rows, or rows of both classes"
+        raise UnusableInput(
+            f"{report.metric} is undefined on these {report.overall.rows:,} rows: {why}",
+            fix="evaluate on more rows, or choose another evaluation.metric",
+        )
 
 
 def _check_positive(report: EvaluationReport) -> None:

@@ -81,6 +81,8 @@ def _by_points(
         name for name in GATE_NAMES if name not in CORE_GATES and getattr(gates, name) is not None and name not in skip
     ]
     warnings = [f"{name}: not checked, it needs gates: {{mode: statistical}}" for name in only_statistical]
+    if gates.latency is not None and gates.latency.max_ratio is not None and "latency" not in skip:
+        warnings.append("latency: max_ratio not checked, it needs gates: {mode: statistical}")
     return replace(judgement, warnings=(*judgement.warnings, *warnings))
 
 
@@ -125,7 +127,11 @@ def _decide(gate: object, report: EvaluationReport, seed: int) -> GateResult:
 
 
 def _untested(results: list[GateResult]) -> list[str]:
-    """What goes on although it could not be told: a gate that only warns."""
+    """What goes on although it could not be told: a gate that only warns, beside one that could tell."""
+    if all(result.verdict.value == "inconclusive" for result in results):
+        return [
+            f"no gate could tell: {', '.join(result.gate for result in results)}; a warning lets nothing go on then"
+        ]
     return [
         f"{result.gate}: not enough evidence, and let go on (on_inconclusive: warn): {result.why}"
         for result in results

@@ -214,3 +214,26 @@ def test_a_probability_is_one() -> None:
     scores = {"candidate_score": [0.1] * 5 + [1.5], "baseline_score": [0.5] * 6}
     with pytest.raises(UnusableInput, match=r"candidate_score holds .*1\.5.*; a probability is 0 to 1"):
         measured(ROWS | scores)
+
+
+@pytest.mark.parametrize(
+    ("change", "task", "metric"),
+    [
+        ({"label": [1] * 6, "candidate_score": [0.5] * 6, "baseline_score": [0.5] * 6}, "binary", "auc"),
+        ({"label": [2.0] * 6}, "regression", "r2"),
+        ({"label": [1, 1, 1, 1, 1, 1], "cluster": None}, "binary", "accuracy"),
+    ],
+)
+def test_a_primary_metric_that_all_rows_leave_undefined_is_told_at_once(
+    change: dict[str, Any], task: Any, metric: str
+) -> None:
+    clustered = {"cluster": "user"} if "cluster" in change else {}
+    rows = ROWS | change | {"user": [7] * 6}
+    with pytest.raises(UnusableInput, match=f"{metric} is undefined on these 6 rows"):
+        measured(rows, task=task, metric=metric, **clustered)
+
+
+def test_a_single_row_has_no_rmse_to_compare() -> None:
+    rows = {"id": [1], "label": [1.0], "candidate": [2.0], "baseline": [1.5]}
+    with pytest.raises(UnusableInput, match="rmse is undefined on these 1 rows"):
+        measured(rows, task="regression")

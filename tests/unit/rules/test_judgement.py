@@ -267,3 +267,60 @@ def test_point_mode_takes_no_error_for_a_share() -> None:
     regression = replace(a_report(), task="regression", metric="rmse")
     with pytest.raises(UnusableInput, match="mode: point compares shares of which more is better, and rmse is none"):
         judge(GatesSection(mode="point"), regression, today=TODAY)
+
+
+@pytest.mark.parametrize("mode", ["statistical", "point"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_ceiling_over_what_should_be_high_is_refused_and_not_overlooked(mode: str, first: bool) -> None:
+    found = a_report()
+    if first:
+        outcomes = tuple(replace(outcome, baseline=None) for outcome in found.outcomes)
+        found = replace(found, baseline_digest=None, outcomes=outcomes)
+    gates = GatesSection(mode=mode, overall=OverallGate(max=0.9))  # type: ignore[arg-type]
+    with pytest.raises(UnusableInput, match=r"gates.overall.max does not fit accuracy, of which higher is better"):
+        judge(gates, found, today=TODAY, bootstrap_by="ada" if first else None)
+
+
+def test_point_mode_refuses_a_gap_it_does_not_know_and_says_that_it_compares_no_ratio() -> None:
+    odds = GatesSection(mode="point", fairness=FairnessGate(metric="equalized_odds_difference"))
+    with pytest.raises(UnusableInput, match="knows demographic_parity_difference only"):
+        judge(odds, a_report(), today=TODAY)
+    judgement = judge(GatesSection(mode="point", latency=LatencyGate(max_ratio=1.1)), a_report(), today=TODAY)
+    assert "latency: max_ratio not checked, it needs gates: {mode: statistical}" in judgement.warnings
+
+
+def test_a_waived_golden_slice_leaves_the_small_ones_to_the_slice_gate() -> None:
+    golden = replace(a_report(), slices={"b": BAD, "small": SMALL})
+    found = replace(a_report(), golden=golden)
+    gates = GatesSection(golden=GoldenGate(version=1), waivers=(waiver(gate="golden"),))
+    assert verdicts(judge(replace(gates, waivers=()), found, today=TODAY))["golden"] is Verdict.FAIL
+    assert verdicts(judge(gates, found, today=TODAY))["golden"] is Verdict.PASS
+
+
+def test_a_waived_slice_of_point_mode_leaves_the_untested_ones_as_they_were() -> None:
+    tiny = cells(40, 0, 0, 10)
+    gates = GatesSection(mode="point", waivers=(waiver(),))
+    assert verdicts(judge(gates, a_report(a=GOOD, b=BAD, tiny=tiny), today=TODAY))["slices"] is Verdict.PASS
+    alone = replace(gates, waivers=(waiver(slice="tiny"),))
+    untested = a_report(tiny=tiny, other=tiny)
+    assert verdicts(judge(alone, untested, today=TODAY))["slices"] is Verdict.INCONCLUSIVE
+
+
+def test_calibration_of_a_handful_of_rows_excludes_nothing() -> None:
+    certain = CalibrationBins(
+        cells=((0,), (4,)), positives=((0,), (4,)), candidate_mean=(0.25, 1.0), baseline_mean=(1.0,)
+    )
+    result = judge_calibration(CalibrationGate(), replace(a_report(), calibration=certain))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "under 30 rows" in result.why
+
+
+def test_where_no_gate_could_tell_a_warning_lets_nothing_go_on() -> None:
+    gates = GatesSection(overall=None, fairness=None, latency=None)
+    judgement = judge(gates, a_report(tiny=cells(40, 0, 0, 10)), today=TODAY)
+    assert [result.warns for result in judgement.results] == [True]
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert any(text.startswith("no gate could tell: slices") for text in judgement.warnings)
+    assert "so the run goes on" not in "\n".join(explained(judgement))
+    beside = judge(replace(gates, latency=LatencyGate()), a_report(tiny=cells(40, 0, 0, 10)), today=TODAY)
+    assert beside.verdict is Verdict.PASS

@@ -102,7 +102,8 @@ def _check_bindings(handover: Handover, lock: Any, report: EvaluationReport) -> 
 
 def _refuse(judgement: Judgement) -> None:
     def told(verdict: Verdict) -> str:
-        warned = verdict is Verdict.INCONCLUSIVE
+        # Where no gate could tell, those that only warn stop the run, too.
+        warned = verdict is Verdict.INCONCLUSIVE and any(found.verdict is not verdict for found in judgement.results)
         results = [
             result for result in judgement.results if result.verdict is verdict and not (warned and result.warns)
         ]

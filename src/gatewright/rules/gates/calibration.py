@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gatewright.domain.evaluation import ALL, CalibrationBins, EvaluationReport
 from gatewright.domain.gate import CalibrationGate, Comparison, Estimate, GateResult, Verdict
-from gatewright.rules.gates.overall import worst
+from gatewright.rules.gates.overall import FEWEST, worst
 from gatewright.rules.gates.words import probability, shown
 from gatewright.stats.bootstrap import multinomial, one_sided_p, percentile_bounds
 
@@ -82,7 +82,7 @@ def _change(gate: CalibrationGate, bins: _Bins, candidate: float, baseline: floa
     worsening = candidate - baseline
     low, high = (float(bound) for bound in percentile_bounds(samples, level=LEVEL))
     p = float(one_sided_p(samples, worsening))
-    verdict = Verdict.PASS if high <= gate.max_worsening else Verdict.INCONCLUSIVE
+    verdict = Verdict.PASS if high <= gate.max_worsening and rows >= FEWEST else Verdict.INCONCLUSIVE
     if worsening > gate.max_worsening and p < gate.alpha:
         verdict = Verdict.FAIL
     side = f"{shown(abs(worsening))} {'above' if worsening > 0 else 'below'} the baseline's {shown(baseline)}"
@@ -92,6 +92,8 @@ def _change(gate: CalibrationGate, bins: _Bins, candidate: float, baseline: floa
         Verdict.FAIL: f"it is {side}: more than {margin}, significantly ({probability(p)})",
         Verdict.INCONCLUSIVE: f"it is {side}, and may be up to {shown(high)} worse: {margin} is not excluded",
     }
+    if rows < FEWEST and verdict is Verdict.INCONCLUSIVE:
+        told[verdict] = f"it is {side}, and under {FEWEST} rows a worsening of {margin} cannot be excluded"
     return Comparison(
         metric=METRIC,
         slice=ALL,

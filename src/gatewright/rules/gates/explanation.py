@@ -19,10 +19,12 @@ _QUESTIONS: dict[GateName, str] = {
 }
 _RULES: dict[GateName, str] = {
     "overall": "Passes when the one-sided upper confidence bound of the drop (Tango's interval of paired proportions, "
-    "or the paired z interval of a mean) is below the margin; fails when the drop or its lower bound is above.",
-    "slices": "One-sided mid-p McNemar test on the rows of each slice, Holm's correction over all of them. Fails when "
-    "a slice drops by min_effect or more with a corrected p below alpha; passes when none does and a drop of max_drop "
-    "would have been found in each.",
+    "or the paired z interval of a mean) is below the margin; fails when the measured drop is above it and no chance "
+    "(p below half of alpha), when the floor is broken, or, without allow_small_regression, when a drop of min_effect "
+    "or more is significant.",
+    "slices": "One-sided test on the rows of each slice (of accuracy mid-p McNemar, of other metrics paired z), Holm's "
+    "correction over all of them. Fails when a slice drops by min_effect or more with a corrected p below alpha; "
+    "passes when none does and a drop of max_drop would have been found in each.",
     "fairness": "Fails when a gap is above its cap, or when it grew by max_worsening or more with a corrected p below "
     "alpha (paired bootstrap by group, Holm over attributes and metrics); passes when a growth of worsening_margin is "
     "excluded.",
@@ -40,7 +42,7 @@ def explained(judgement: Judgement) -> Iterator[str]:
     for index, result in enumerate(judgement.results):
         if index:
             yield ""
-        yield from _gate(result, judgement.mode)
+        yield from _gate(result, judgement.mode, goes_on=judgement.verdict is Verdict.PASS)
     if judgement.skipped:
         yield ""
         yield f"Left out by request: {', '.join(judgement.skipped)}. Nothing is known of what they check."
@@ -52,18 +54,18 @@ def explained(judgement: Judgement) -> Iterator[str]:
         )
 
 
-def _gate(result: GateResult, mode: str) -> Iterator[str]:
+def _gate(result: GateResult, mode: str, *, goes_on: bool) -> Iterator[str]:
     yield f"{result.gate}: {result.verdict.upper()}"
     yield f"  asks     {_QUESTIONS[result.gate]}"
     yield f"  rule     {_RULES[result.gate] if mode == 'statistical' else _POINT_RULE}"
     yield f"  because  {result.why}"
-    for text in _changes(result):
+    for text in _changes(result, goes_on=goes_on):
         yield f"  change   {text}"
     if result.a_a is not None:
         yield f"  chance   it would fail {result.a_a:.1%} of such runs if nothing had changed"
 
 
-def _changes(result: GateResult) -> Iterator[str]:
+def _changes(result: GateResult, *, goes_on: bool) -> Iterator[str]:
     """What would lead to another verdict."""
     failed = [found for found in result.comparisons if found.verdict is Verdict.FAIL and not found.waived_by]
     weak = [found for found in result.comparisons if found.verdict is Verdict.INCONCLUSIVE and not found.waived_by]
@@ -82,7 +84,8 @@ def _changes(result: GateResult) -> Iterator[str]:
     if len(told) > _MOST:
         yield f"and {len(told) - _MOST} more with too few rows; the report lists them"
     if result.verdict is Verdict.INCONCLUSIVE and result.warns:
-        yield "it only warns (on_inconclusive: warn), so the run goes on; block would stop it with exit code 3"
+        then = "so the run goes on" if goes_on else "and does not stop the run by itself"
+        yield f"it only warns (on_inconclusive: warn), {then}; block would stop it with exit code 3"
     if result.verdict is Verdict.PASS and not failed and not weak:
         yield from _nearest(result)
 

@@ -58,21 +58,31 @@ def judge_fairness(gate: FairnessGate, report: EvaluationReport, *, seed: int = 
     """
     gaps = list(measured_gaps(gate, report, seed))
     left_out = small_groups(report, gate.min_rows)
+    unknown = _unknown(gate, report, gaps)
+    warns = gate.on_inconclusive == "warn"
     if not gaps:
-        why = (
-            f"no gap is known: no fairness attribute has two groups of {gate.min_rows} rows; "
-            "declare fairness.attributes, or set gates: {fairness: none}"
-        )
-        return _result(gate, Verdict.INCONCLUSIVE, why, (), left_out, warns=gate.on_inconclusive == "warn")
+        told = f"no fairness attribute has two groups of {gate.min_rows} rows"
+        if not report.outcomes:
+            told = f"a {report.task} model answers no classes, and selects nobody"
+        elif unknown and not left_out:
+            told = f"{_named(unknown)} is not defined in two groups"
+        why = f"no gap is known: {told}; declare fairness.attributes, or set gates: {{fairness: none}}"
+        return _result(gate, Verdict.INCONCLUSIVE, why, tuple(unknown), left_out, warns=warns)
     caps = [_cap(gate, gap) for gap in gaps]
     changes = _changes(gate, gaps)
-    verdict = worst([found.verdict for found in (*caps, *changes)])
-    why = "; ".join([_cap_told(gate, caps, gaps), *_changes_told(gate, changes, gaps), *_left_out_told(left_out)])
-    return _result(gate, verdict, why, (*caps, *changes), left_out, warns=gate.on_inconclusive_change == "warn")
+    verdict = worst([found.verdict for found in (*caps, *unknown, *changes)])
+    reasons = [_cap_told(gate, caps, gaps), *_changes_told(gate, changes), *_left_out_told(left_out)]
+    if unknown:
+        reasons.append(f"no gap is known of {_named(unknown)}: fewer than two groups of {gate.min_rows} rows have it")
+    open_changes = not unknown or any(found.verdict is Verdict.INCONCLUSIVE for found in changes)
+    warns = (warns or not unknown) and (gate.on_inconclusive_change == "warn" or not open_changes)
+    return _result(gate, verdict, "; ".join(reasons), (*caps, *unknown, *changes), left_out, warns=warns)
 
 
 def measured_gaps(gate: FairnessGate, report: EvaluationReport, seed: int) -> Iterator[Gap]:
     """Every gap that two groups of enough rows define."""
+    if not report.outcomes:
+        return
     outcomes = Outcomes.of(report)
     has_baseline = report.baseline_digest is not None
     draws = _draws(gate, report)
@@ -83,7 +93,7 @@ def measured_gaps(gate: FairnessGate, report: EvaluationReport, seed: int) -> It
         drawn = multinomial(counts, draws, rng) if has_baseline and len(names) > 1 else None
         for metric in gate.metrics if len(names) > 1 else ():
             candidate = outcomes.gap(metric, counts, "candidate")
-            if not np.isfinite(candidate):
+            if not np.isfinite(candidate) or not _in_two_groups(outcomes, metric, counts):
                 continue
             samples = None
             if drawn is not None:
@@ -94,10 +104,38 @@ def measured_gaps(gate: FairnessGate, report: EvaluationReport, seed: int) -> It
                 metric=metric,
                 rows=int(counts.sum()),
                 candidate=float(candidate),
-                baseline=float(outcomes.gap(metric, counts, "baseline")) if has_baseline else None,
+                baseline=_finite(outcomes.gap(metric, counts, "baseline")) if has_baseline else None,
                 groups=_furthest(outcomes, metric, counts, names, "candidate"),
                 samples=samples,
             )
+
+
+def _in_two_groups(outcomes: Outcomes, metric: FairnessMetric, counts: Counts) -> bool:
+    """Whether one of the rates has two groups to compare: one group alone has no gap."""
+    return any(np.isfinite(outcomes.rate(rate, counts, "candidate")).sum() > 1 for rate in _RATES[metric])
+
+
+def _unknown(gate: FairnessGate, report: EvaluationReport, gaps: Sequence[Gap]) -> list[Comparison]:
+    """Every attribute and metric without a gap: nothing is known of it, and no other one stands for it."""
+    known = {(gap.attribute, gap.metric) for gap in gaps}
+    return [
+        Comparison(
+            metric=metric,
+            slice=attribute,
+            rows=sum(found.rows for found in groups.values() if found.rows >= gate.min_rows),
+            verdict=Verdict.INCONCLUSIVE,
+            kind="level",
+            limit=gate.max,
+            note="not defined in two groups that are large enough",
+        )
+        for attribute, groups in report.groups.items()
+        for metric in gate.metrics
+        if (attribute, metric) not in known
+    ]
+
+
+def _named(unknown: Sequence[Comparison]) -> str:
+    return listed([f"{spoken(found.metric)} of {found.slice}" for found in unknown])
 
 
 def counts_of(groups: Mapping[str, SliceEvidence], names: Sequence[str], cells: int) -> Counts:
@@ -140,14 +178,35 @@ def _cap(gate: FairnessGate, gap: Gap) -> Comparison:
 
 
 def _changes(gate: FairnessGate, gaps: Sequence[Gap]) -> list[Comparison]:
-    compared = [(gap, gap.samples) for gap in gaps if gap.samples is not None and gap.samples.size]
-    if not compared:
-        return []
-    p = np.array([float(one_sided_p(samples, gap.worsening)) for gap, samples in compared])
-    return [
-        _change(gate, gap, samples, float(one), float(both))
-        for (gap, samples), one, both in zip(compared, p, holm(p), strict=True)
+    compared = [
+        (gap, gap.samples)
+        for gap in gaps
+        if gap.samples is not None and gap.samples.size and np.isfinite(gap.worsening)
     ]
+    known = [gap.metric + gap.attribute for gap, _ in compared]
+    p = np.array([float(one_sided_p(samples, gap.worsening)) for gap, samples in compared])
+    untold = [gap for gap in gaps if gap.samples is not None and gap.metric + gap.attribute not in known]
+    return [
+        *(
+            _change(gate, gap, samples, float(one), float(both))
+            for (gap, samples), one, both in zip(compared, p, holm(p), strict=True)
+        ),
+        *(_untold(gate, gap) for gap in untold),
+    ]
+
+
+def _untold(gate: FairnessGate, gap: Gap) -> Comparison:
+    """The baseline has no such gap: of a ratio, it selects nobody."""
+    return Comparison(
+        metric=gap.metric,
+        slice=gap.attribute,
+        rows=gap.rows,
+        verdict=Verdict.INCONCLUSIVE,
+        candidate=gap.candidate,
+        limit=gate.worsening_margin,
+        alpha=gate.alpha,
+        note="the baseline has no such gap: its change cannot be told",
+    )
 
 
 def _change(gate: FairnessGate, gap: Gap, samples: Floats, p: float, adjusted: float) -> Comparison:
@@ -188,10 +247,11 @@ def _cap_told(gate: FairnessGate, caps: Sequence[Comparison], gaps: Sequence[Gap
     return f"{told}, but not worse than the baseline's {shown(gap.baseline)} (ratchet)" if tolerated else told
 
 
-def _changes_told(gate: FairnessGate, changes: Sequence[Comparison], gaps: Sequence[Gap]) -> Iterator[str]:
+def _changes_told(gate: FairnessGate, changes: Sequence[Comparison]) -> Iterator[str]:
+    if untold := [found for found in changes if found.harm is None]:
+        yield f"the change of {_named(untold)} cannot be told: the baseline has no such gap"
+    changes = [found for found in changes if found.harm is not None]
     if not changes:
-        if any(gap.baseline is not None for gap in gaps):
-            yield "its change cannot be told"
         return
     order = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.PASS: 2}
     found = min(changes, key=lambda one: (order[one.verdict], -(one.harm.value if one.harm else 0.0)))
@@ -209,6 +269,10 @@ def _changes_told(gate: FairnessGate, changes: Sequence[Comparison], gaps: Seque
             yield f"{verb} {side}, and may be up to {shown(found.harm.high)} worse: {margin} is not excluded; {rows}"
         case _:
             yield f"{verb} {side}; a worsening of {margin} is excluded (95 % bound {shown(found.harm.high)})"
+
+
+def _finite(value: Floats) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _left_out_told(left_out: Sequence[str]) -> Iterator[str]:

@@ -121,13 +121,13 @@ def harms(
 
     Shares of right rows (accuracy; recall of two classes) are judged by the mid-p McNemar test and Tango's interval,
     means and ranks by z with their paired standard error, other counts by z with that of a multinomial bootstrap.
-    UnusableInput when the metric was not measured.
+    NaN on a slice that is too small for the metric, or of one class; UnusableInput when it was not measured at all.
     """
     known = METRICS[metric]
     if report.baseline_digest is None:
         raise UnusableInput("the report has no baseline", fix="evaluate candidate and baseline in one run")
-    if evidence and all(metric in found.scores for found in evidence):
-        return _of_scores(known, [found.scores[metric] for found in evidence], level)
+    if metric in report.overall.scores or any(metric in found.scores for found in evidence):
+        return _of_scores(known, [found.scores.get(metric) or _undefined(found.rows) for found in evidence], level)
     if known.kind != "count" or not report.outcomes:
         raise UnusableInput(
             f"{metric} was not measured",
@@ -179,13 +179,21 @@ def _of_scores(metric: Metric, scores: Sequence[PairedEstimate], level: float) -
         for name in ("candidate", "baseline", "candidate_var", "baseline_var", "covariance")
     )
     sign = -1.0 if metric.higher_is_better else 1.0
-    scale = np.where(baseline == 0, np.nan, np.abs(baseline)) if metric.relative else np.ones(len(scores))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        weight = candidate / baseline if metric.relative else np.ones(len(scores))
-        error = difference_se(candidate_var, baseline_var, covariance, baseline_weight=weight) / scale
-        value = sign * (candidate - baseline) / scale
-    null_error = difference_se(candidate_var, baseline_var, covariance) / scale
+    # Nothing is a share of 0, and no slice without a variance has an error: both are NaN in the end.
+    known = np.isfinite(baseline) & ((baseline != 0) | np.array(not metric.relative))
+    scale = np.where(known, np.abs(baseline) if metric.relative else 1.0, np.nan)
+    variances = [np.where(known, found, 0.0) for found in (candidate_var, baseline_var, covariance)]
+    weight = np.ones(len(scores))
+    if metric.relative:
+        np.divide(candidate, baseline, out=weight, where=known)
+    error = difference_se(*variances, baseline_weight=weight) / scale
+    value = sign * (candidate - baseline) / scale
+    null_error = difference_se(*variances) / scale
     return _normal(metric, rows, (candidate, baseline), value, error, null_error, level, "paired z")
+
+
+def _undefined(rows: int) -> PairedEstimate:
+    return PairedEstimate(rows=rows, candidate=np.nan, candidate_var=np.nan)
 
 
 def _of_bootstrap(metric: Metric, outcomes: Outcomes, counts: Counts, level: float, seed: int) -> Harms:

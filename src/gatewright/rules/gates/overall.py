@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from gatewright.domain.errors import UnusableInput
 from gatewright.domain.evaluation import ALL, EvaluationReport, SliceEvidence
 from gatewright.domain.gate import Comparison, GateResult, OverallGate, Verdict
 from gatewright.domain.metrics import METRICS
@@ -13,6 +14,11 @@ from gatewright.rules.gates.words import change, probability, relation, shown, s
 CHANCE = 0.5
 """Share of alpha at which a measured drop beyond the margin is no chance: with the slices and fairness, 5 % in all."""
 
+FEWEST = 30
+"""Rows from which a mean is about normal; two equal differences have no spread, and would prove anything."""
+_NO_INTERVAL = 1e-9
+"""The level of an interval that is its own middle: what an alpha of 0.5 asks for."""
+
 
 def judge_overall(gate: OverallGate, report: EvaluationReport, *, seed: int = 0) -> GateResult:
     """Non-inferiority of the report's primary metric on all rows.
@@ -21,6 +27,7 @@ def judge_overall(gate: OverallGate, report: EvaluationReport, *, seed: int = 0)
     `allow_small_regression`, a harm of at least `min_effect` is significant. PASS: the upper bound of the harm is below
     the margin. Otherwise INCONCLUSIVE, with the rows that would decide. Without a baseline the floor alone decides.
     """
+    check_floor(gate, report.metric)
     reasons: list[str] = []
     comparisons: list[Comparison] = []
     if report.baseline_digest is not None:
@@ -43,7 +50,7 @@ def judge_overall(gate: OverallGate, report: EvaluationReport, *, seed: int = 0)
 
 def compare_overall(gate: OverallGate, report: EvaluationReport, *, seed: int = 0) -> Comparison:
     """Candidate and baseline on all rows."""
-    found = harms(report, [report.overall], report.metric, level=1 - 2 * gate.alpha, seed=seed)
+    found = harms(report, [report.overall], report.metric, level=max(1 - 2 * gate.alpha, _NO_INTERVAL), seed=seed)
     return decide_change(found, gate)
 
 
@@ -58,6 +65,10 @@ def decide_change(found: Harms, gate: OverallGate, name: str = ALL) -> Compariso
     significant = float(found.p[0]) < gate.alpha and value >= gate.min_effect
     if significant and not gate.allow_small_regression:
         return found.comparison(0, name, Verdict.FAIL, note="a significant regression", **more)
+    if found.discordant is None and found.rows[0] < FEWEST:
+        more["needed_rows"] = FEWEST
+        note = f"under {FEWEST} rows nothing is known of the chance in this metric"
+        return found.comparison(0, name, Verdict.INCONCLUSIVE, note=note, **more)
     if high < gate.margin:
         return found.comparison(0, name, Verdict.PASS, **more)
     if value > gate.margin:
@@ -65,6 +76,17 @@ def decide_change(found: Harms, gate: OverallGate, name: str = ALL) -> Compariso
         return found.comparison(0, name, Verdict.INCONCLUSIVE, note="more than the margin, perhaps by chance", **more)
     more["needed_rows"] = found.rows_needed(0, gate.margin, alpha=gate.alpha)
     return found.comparison(0, name, Verdict.INCONCLUSIVE, note="the margin is not excluded", **more)
+
+
+def check_floor(gate: OverallGate, metric: str) -> None:
+    """UnusableInput for a floor under what should be low, or a ceiling over what should be high: nobody would look."""
+    higher = METRICS[metric].higher_is_better
+    wrong, right = ("max", "min") if higher else ("min", "max")
+    if (gate.max if higher else gate.min) is not None:
+        raise UnusableInput(
+            f"gates.overall.{wrong} does not fit {metric}, of which {'higher' if higher else 'lower'} is better",
+            fix=f"write {right}: gates: {{overall: {{{right}: …}}}}",
+        )
 
 
 def floor(gate: OverallGate, report: EvaluationReport) -> Comparison | None:
@@ -111,7 +133,7 @@ def _told(found: Comparison, gate: OverallGate) -> str:
     start = f"{spoken(found.metric)} {relation(found)}"
     if found.harm is None:
         return f"{spoken(found.metric)}: {found.note}"
-    margin, sure = change(found.metric, gate.margin), f"{(1 - gate.alpha):.0%}".replace("%", " %")
+    margin, sure = change(found.metric, gate.margin), f"{100 * (1 - gate.alpha):.6g} %"
     match found.verdict:
         case Verdict.PASS:
             bound = f"at most {change(found.metric, found.harm.high)} worse" if found.harm.high > 0 else "better"
@@ -120,6 +142,8 @@ def _told(found: Comparison, gate: OverallGate) -> str:
             return f"{start}: a significant regression ({probability(found.p)}), and none is allowed"
         case Verdict.FAIL:
             return f"{start}: more than the margin of {margin}"
+    if found.note.startswith("under"):
+        return f"{start}: not enough evidence in {found.rows:,} rows; {found.note}"
     rows = f"about {found.needed_rows:,} rows would decide" if found.needed_rows else "many more rows would decide"
     if found.note.startswith("more than"):
         chance = f"more than the margin of {margin}, but it may be chance ({probability(found.p)})"

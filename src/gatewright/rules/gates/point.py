@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from gatewright.domain.errors import Place, Problem, ReportError
+from gatewright.domain.errors import Place, Problem, ReportError, UnusableInput
 from gatewright.domain.evaluation import Measures
 from gatewright.domain.gate import (
     CORE_GATES,
@@ -27,9 +27,10 @@ from gatewright.domain.gate import (
 )
 from gatewright.domain.project import GatesSection
 from gatewright.rules.gates.agenda import set_agenda
-from gatewright.rules.gates.overall import worst
+from gatewright.rules.gates.overall import check_floor, worst
 
 _DIGITS = 4
+PARITY = "demographic_parity_difference"
 CANDIDATE, BASELINE = "the candidate's report", "the baseline"
 
 
@@ -65,6 +66,7 @@ def judge_measures(
 
 
 def _overall(gate: OverallGate, candidate: Measures, baseline: Measures | None) -> GateResult:
+    check_floor(gate, "accuracy")
     accuracy = _share(candidate.overall_accuracy, CANDIDATE, "overall_accuracy")
     evidence: dict[str, Any] = {"candidate": candidate.overall_accuracy, "min": gate.min}
     reasons, failed = [], False
@@ -167,6 +169,11 @@ def _slices_why(
 
 
 def _fairness(gate: FairnessGate, candidate: Measures, baseline: Measures | None) -> GateResult:
+    if gate.metrics != (PARITY,):
+        raise UnusableInput(
+            f"gates.fairness.metric is {', '.join(gate.metrics)}; arithmetic on summary numbers knows {PARITY} only",
+            fix="judge a run with gates: {mode: statistical}, or leave the gate out explicitly: --skip fairness",
+        )
     cap, limit = _exact(gate.max), _exact(gate.max_worsening)
     evidence: dict[str, Any] = {"max": gate.max, "max_worsening": gate.max_worsening}
     if candidate.demographic_parity_diff is None and candidate.rows is not None:

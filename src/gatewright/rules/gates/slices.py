@@ -156,7 +156,7 @@ def _compare(
         needed = _rows_for(found, index, limits, reach) if small else None
         more["needed_rows"] = max(needed, limits.min_rows) if needed is not None else None
         return found.comparison(index, name, Verdict.INCONCLUSIVE, note=note, **more)
-    more |= {"p_adjusted": float(adjusted), "mde": reach}
+    more |= {"p_adjusted": float(adjusted), "mde": reach if np.isfinite(reach) else None}
     if adjusted < limits.alpha and value >= limits.min_effect:
         return found.comparison(index, name, Verdict.FAIL, note="drops significantly", **more)
     if reach > limits.max_drop or value > limits.max_drop:

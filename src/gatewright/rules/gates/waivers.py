@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from gatewright.domain.errors import UnusableInput
+from gatewright.domain.evaluation import ALL
 from gatewright.domain.gate import Comparison, GateResult, Verdict, Waiver
 from gatewright.rules.gates.overall import worst
 
@@ -66,8 +67,20 @@ def _waive_gate(result: GateResult, waivers: Sequence[Waiver]) -> tuple[GateResu
         _waived(found, by_slice[found.slice]) if found in hit else found for found in result.comparisons
     )
     applied = [by_slice[name] for name in dict.fromkeys(found.slice for found in hit)]
-    verdict = worst([Verdict.PASS if found.waived_by else found.verdict for found in comparisons])
+    verdict = worst(
+        [Verdict.PASS if found.waived_by else found.verdict for found in comparisons if _counts(result, found)]
+    )
     return replace(result, verdict=verdict, why=_why(result, applied), comparisons=comparisons), applied
+
+
+def _counts(result: GateResult, found: Comparison) -> bool:
+    """Whether a comparison has a part in its gate's verdict: untested slices have none in golden and point mode."""
+    if found.verdict is not Verdict.INCONCLUSIVE or found.waived_by:
+        return True
+    if result.gate == "golden":
+        return found.slice == ALL
+    arithmetic = result.gate == "slices" and result.alpha is None
+    return not arithmetic or result.verdict is Verdict.INCONCLUSIVE
 
 
 def _open(found: Comparison) -> bool:

@@ -56,7 +56,7 @@ def _counted(report: EvaluationReport, path: str) -> Iterator[Fault]:
         where = f"{path}.slices.{name}"
         yield from _slice(report, evidence, where)
         yield from _within(evidence, report.overall, where)
-    if report.outcomes and METRICS[report.metric].kind != "count" and report.metric not in report.overall.scores:
+    if METRICS[report.metric].kind != "count" and report.metric not in report.overall.scores:
         yield f"{path}.overall.scores", f"lacks the primary metric {report.metric}"
 
 

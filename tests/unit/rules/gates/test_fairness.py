@@ -119,3 +119,36 @@ def test_several_gaps_share_the_level() -> None:
 def test_the_same_seed_gives_the_same_numbers() -> None:
     rows = of_groups(m=group(500, 0.52, 0.5), f=group(500, 0.48, 0.48))
     assert judge_fairness(FairnessGate(), rows, seed=4) == judge_fairness(FairnessGate(), rows, seed=4)
+
+
+def test_an_attribute_without_a_gap_is_not_covered_by_another_one() -> None:
+    known = {"m": group(5000, 0.5, 0.5), "f": group(5000, 0.45, 0.45)}
+    alone = {"1": group(5000, 0.5, 0.5), "2": group(30, 0.9, 0.9)}
+    both = replace(of_groups(), groups={"SEX": known, "RAC1P": alone})
+    result = judge_fairness(FairnessGate(), both)
+    assert (result.verdict, result.warns) == (Verdict.INCONCLUSIVE, False)
+    assert "no gap is known of demographic parity difference of RAC1P" in result.why
+    assert judge_fairness(FairnessGate(on_inconclusive="warn"), both).warns
+
+
+def test_one_group_with_positive_labels_is_no_equal_opportunity() -> None:
+    nobody = evidence([4000, 0, 0, 1000, 0, 0, 0, 0])
+    gate = FairnessGate(metric="equal_opportunity_difference")
+    result = judge_fairness(gate, of_groups(m=group(5000, 0.5, 0.5), f=nobody))
+    assert (result.verdict, result.warns) == (Verdict.INCONCLUSIVE, False)
+    assert "equal opportunity difference of SEX is not defined in two groups" in result.why
+
+
+def test_a_ratio_beside_a_baseline_that_selects_nobody_cannot_be_compared() -> None:
+    groups = {"m": group(5000, 0.5, 0.0), "f": group(5000, 0.45, 0.0)}
+    result = judge_fairness(FairnessGate(metric="demographic_parity_ratio"), of_groups(**groups))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "the change of demographic parity ratio of SEX cannot be told" in result.why
+
+
+def test_a_model_without_classes_selects_nobody() -> None:
+    numbers = SliceEvidence(rows=5000)
+    regression = replace(of_groups(m=numbers, f=numbers), task="regression", outcomes=())
+    result = judge_fairness(FairnessGate(), regression)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "a regression model answers no classes" in result.why

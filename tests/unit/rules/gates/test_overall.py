@@ -136,3 +136,23 @@ def test_a_drop_beyond_the_margin_that_may_be_chance_is_inconclusive() -> None:
     factor = result.needed_n / 300 * 1.1
     more = counted(*(round(number * factor) for number in (240, 19, 11, 30)))
     assert judge_overall(OverallGate(), more).verdict is Verdict.FAIL
+
+
+def test_at_alpha_one_half_the_bound_is_the_measured_drop() -> None:
+    gate = OverallGate(margin=0.02, alpha=0.5)
+    result = judge_overall(gate, counted(9000, 60, 50, 890))
+    assert result.verdict is Verdict.PASS
+    harm = result.comparisons[0].harm
+    assert harm is not None
+    assert harm.high == pytest.approx(0.001, abs=1e-6)
+
+
+def test_two_equal_differences_of_a_mean_prove_nothing() -> None:
+    result = judge_overall(OverallGate(), measured(1.0, 1.0, 0.0, rows=2))
+    assert (result.verdict, result.needed_n) == (Verdict.INCONCLUSIVE, 30)
+    assert "not enough evidence in 2 rows" in result.why
+    assert judge_overall(OverallGate(), measured(1.0, 1.0, 0.0, rows=30)).verdict is Verdict.PASS
+
+
+def test_confidence_is_told_as_it_is() -> None:
+    assert "with 97.5 % confidence" in judge_overall(OverallGate(alpha=0.025), counted(9000, 50, 50, 900)).why

@@ -128,3 +128,43 @@ def test_auc_of_one_class_is_told_as_undefined() -> None:
     result = judge_auc(AucGate(), found)
     undefined = next(one for one in result.comparisons if one.slice == "a")
     assert (undefined.verdict, undefined.note) == (Verdict.INCONCLUSIVE, "only one class occurs")
+
+
+def mean(value: float, baseline: float = 2.0) -> PairedEstimate:
+    return PairedEstimate(
+        rows=5000, candidate=value, candidate_var=1e-6, baseline=baseline, baseline_var=1e-6, covariance=0.9e-6
+    )
+
+
+def of_means(metric: str, **slices: SliceEvidence) -> EvaluationReport:
+    overall = SliceEvidence(rows=5000, scores={metric: mean(2.0)})
+    return replace(
+        of_slices(), task="regression", metric=metric, metrics=(metric,), outcomes=(), overall=overall, slices=slices
+    )
+
+
+def test_a_slice_of_one_row_has_no_rmse_and_the_others_are_judged() -> None:
+    slices = {"a": SliceEvidence(rows=5000, scores={"rmse": mean(3.0)}), "one": SliceEvidence(rows=1)}
+    result = judge_slices(SliceGate(), of_means("rmse", **slices))
+    assert result.evidence["failed"] == ["a"]
+    assert result.evidence["not_tested"] == ["one"]
+
+
+def test_a_share_of_a_baseline_without_error_is_not_defined() -> None:
+    perfect = SliceEvidence(rows=5000, scores={"rmse": mean(0.1, baseline=0.0)})
+    result = judge_slices(SliceGate(), of_means("rmse", perfect=perfect))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.comparisons[0].note == "RMSE is not defined here"
+
+
+def test_a_slice_of_one_cluster_does_not_undo_the_clusters_of_the_others() -> None:
+    """The counts say p < .001; the rows belong together, and the standard error of .02 says that it may be chance."""
+    counted = cells(500, 30, 5, 465)
+    dependent = PairedEstimate(
+        rows=1000, candidate=0.505, candidate_var=2e-4, baseline=0.53, baseline_var=2e-4, covariance=0.0
+    )
+    slices = {"a": replace(counted, scores={"accuracy": dependent}), "single": cells(200, 0, 0, 0)}
+    overall = replace(counted, scores={"accuracy": dependent})
+    result = judge_slices(SliceGate(), replace(of_slices(**slices), overall=overall))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert {found.slice: found.verdict for found in result.comparisons}["single"] is Verdict.INCONCLUSIVE
