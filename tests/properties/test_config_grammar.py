@@ -20,7 +20,7 @@ from tests.unit.config.json_schema import fits
 
 SCHEMA = json_schema(Installed())
 NEEDED = frozenset(
-    {"mode", "kind", "weight", "hold", "rollback_margin", "promote_margin", "label", "command", "column", "bins"}
+    {"kind", "weight", "hold", "rollback_margin", "promote_margin", "label", "command", "column", "bins"}
 )
 Change = Callable[[Any, Any], list[tuple[Any, Any]]]
 

@@ -172,6 +172,7 @@ NUMBERS = st.floats(-1e3, 1e3).map(lambda value: round(value, 3))
 def test_errors_are_scikit_learn_s(data: st.DataObject) -> None:
     rows = data.draw(rows_of(2))
     count = len(rows["id"])
+    assume(count > 1)  # one row has no variance: the evaluation says so
     for name in ("label", *ARMS):
         rows[name] = data.draw(st.lists(NUMBERS, min_size=count, max_size=count))
     report = measured(rows, by("x"), task="regression", rows_at_once=data.draw(st.sampled_from([7, 100])))
@@ -186,7 +187,9 @@ def test_errors_are_scikit_learn_s(data: st.DataObject) -> None:
             for arm in ARMS:
                 expected = oracles[name](label, np.array(rows[arm])[inside])
                 assume(name != "r2" or np.var(label) > 1e-3 * np.square(label).mean())
-                assert getattr(estimate, arm) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+                # R² of a slice comes from sums around the mean of all rows, and loses digits where the slice lies far off.
+                near = 1e-7 if name == "r2" else 1e-9
+                assert getattr(estimate, arm) == pytest.approx(expected, rel=near, abs=near)
 
 
 @pytest.mark.parametrize("metric", ["mae", "rmse", "r2"])

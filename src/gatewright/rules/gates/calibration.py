@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gatewright.domain.evaluation import ALL, CalibrationBins, EvaluationReport
 from gatewright.domain.gate import CalibrationGate, Comparison, Estimate, GateResult, Verdict
 from gatewright.rules.gates.overall import FEWEST, worst
-from gatewright.rules.gates.words import probability, shown
+from gatewright.rules.gates.words import beside, probability, shown
 from gatewright.stats.bootstrap import multinomial, one_sided_p, percentile_bounds
 
 Floats = NDArray[np.float64]
@@ -85,7 +85,7 @@ def _change(gate: CalibrationGate, bins: _Bins, candidate: float, baseline: floa
     verdict = Verdict.PASS if high <= gate.max_worsening and rows >= FEWEST else Verdict.INCONCLUSIVE
     if worsening > gate.max_worsening and p < gate.alpha:
         verdict = Verdict.FAIL
-    side = f"{shown(abs(worsening))} {'above' if worsening > 0 else 'below'} the baseline's {shown(baseline)}"
+    side = beside(worsening, baseline)
     margin = shown(gate.max_worsening)
     told = {
         Verdict.PASS: f"it is {side}; a worsening of {margin} is excluded",

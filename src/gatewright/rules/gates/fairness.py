@@ -13,7 +13,7 @@ from gatewright.domain.evaluation import Arm, EvaluationReport, SliceEvidence
 from gatewright.domain.gate import Comparison, Estimate, FairnessGate, GateResult, Verdict
 from gatewright.domain.metrics import FairnessMetric
 from gatewright.rules.gates.overall import worst
-from gatewright.rules.gates.words import listed, probability, shown, spoken
+from gatewright.rules.gates.words import beside, listed, probability, shown, spoken
 from gatewright.rules.measuring.metrics import Outcomes, Rate
 from gatewright.stats.bootstrap import multinomial, one_sided_p, percentile_bounds
 from gatewright.stats.multiplicity import holm
@@ -259,7 +259,7 @@ def _changes_told(gate: FairnessGate, changes: Sequence[Comparison]) -> Iterator
     name = f"{found.slice}'s" if len(changes) > 1 else "it"
     verb = f"{name} {spoken(found.metric)} is" if len(changes) > 1 else "it is"
     value = found.harm.value
-    side = f"{shown(abs(value))} {'above' if value > 0 else 'below'} the baseline's {shown(found.baseline)}"
+    side = beside(value, found.baseline)
     margin = shown(gate.worsening_margin)
     match found.verdict:
         case Verdict.FAIL:

@@ -115,8 +115,11 @@ def slices_why(
     failed = [found for found in comparisons if found.verdict is Verdict.FAIL]
     weak = [found for found in comparisons if found.verdict is Verdict.INCONCLUSIVE]
     if not tested:
-        names = listed([found.slice for found in weak])
-        return f"no slice has {min_rows} rows; not tested: {names}" if weak else "there is no slice to test"
+        if not weak:
+            return "there is no slice to test"
+        small = all(found.rows < min_rows for found in weak)
+        why = f"no slice has {min_rows} rows" if small else f"{spoken(weak[0].metric)} could be tested on no slice"
+        return f"{why}; not tested: {listed([found.slice for found in weak])}"
     limit = change(tested[0].metric, max_drop)
     if failed:
         drop = "drops" if len(failed) == 1 else "drop"

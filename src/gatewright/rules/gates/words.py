@@ -37,6 +37,13 @@ def relation(found: Comparison, other: str = "the baseline's") -> str:
     )
 
 
+def beside(difference: float, before: float | None) -> str:
+    """`0.012 above the baseline's 0.021`; what only rounding sets apart is `the baseline's`."""
+    if abs(difference) < 1e-12:
+        return f"as large as the baseline's {shown(before)}"
+    return f"{shown(abs(difference))} {'above' if difference > 0 else 'below'} the baseline's {shown(before)}"
+
+
 def spoken(metric: str) -> str:
     """`balanced accuracy`, `AUC`."""
     return {"auc": "AUC", "rmse": "RMSE", "mae": "MAE", "r2": "R²", "f1": "F1"}.get(metric, metric.replace("_", " "))

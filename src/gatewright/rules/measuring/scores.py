@@ -174,7 +174,8 @@ def check_probabilities(rows: pl.DataFrame, columns: Sequence[str]) -> None:
     for name in columns:
         values = numbers(rows[name])
         if values.min() < 0.0 or values.max() > 1.0:
+            strange = float(values[(values < 0.0) | (values > 1.0)][0])
             raise UnusableInput(
-                f"{name} holds {values[(values < 0.0) | (values > 1.0)][0]!r}; a probability is 0 to 1",
+                f"{name} holds {strange!r}; a probability is 0 to 1",
                 fix="write the probability of the positive class",
             )

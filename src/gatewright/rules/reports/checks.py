@@ -41,6 +41,9 @@ def _contradictions(report: EvaluationReport) -> Iterator[Fault]:
     for name, latency in (("candidate", report.candidate_latency), ("baseline", report.baseline_latency)):
         if latency is not None:
             yield from _latency(latency, f"evidence.{name}_latency")
+    ratio = report.latency_ratio
+    if ratio is not None and not 0.0 < ratio.value <= ratio.upper:
+        yield "evidence.latency_ratio", "is greater than zero, and its upper bound is at least its value"
     if report.calibration is not None:
         yield from _calibration(report, report.calibration)
     if report.golden is not None:
@@ -131,6 +134,8 @@ def _latency(latency: Latency, path: str) -> Iterator[Fault]:
 
 def _calibration(report: EvaluationReport, bins: CalibrationBins) -> Iterator[Fault]:
     path = "evidence.calibration"
+    if bool(bins.baseline_mean) != (report.baseline_digest is not None):
+        yield f"{path}.baseline_mean", "is there exactly when there is a baseline"
     columns = len(bins.baseline_mean) or 1
     shape = (len(bins.candidate_mean), columns)
     for name, table in (("cells", bins.cells), ("positives", bins.positives)):
