@@ -187,7 +187,7 @@ def test_errors_are_scikit_learn_s(data: st.DataObject) -> None:
             for arm in ARMS:
                 expected = oracles[name](label, np.array(rows[arm])[inside])
                 assume(name != "r2" or np.var(label) > 1e-3 * np.square(label).mean())
-                # R² of a slice comes from sums around the mean of all rows, and loses digits where the slice lies far off.
+                # R² of a slice comes from sums around the mean of all rows: far from it, digits are lost.
                 near = 1e-7 if name == "r2" else 1e-9
                 assert getattr(estimate, arm) == pytest.approx(expected, rel=near, abs=near)
 
