@@ -201,8 +201,10 @@ def _of_bootstrap(metric: Metric, outcomes: Outcomes, counts: Counts, level: flo
     from gatewright.stats.bootstrap import multinomial
 
     rows = counts.sum(axis=-1)
-    candidate = outcomes.metric(metric.name, counts, "candidate")
-    baseline = outcomes.metric(metric.name, counts, "baseline")
+    # Where nobody is positive, by label or by answer, 0 against 0 says nothing.
+    known = counts @ outcomes.concerns_positive(metric.name) > 0
+    candidate = np.where(known, outcomes.metric(metric.name, counts, "candidate"), np.nan)
+    baseline = np.where(known, outcomes.metric(metric.name, counts, "baseline"), np.nan)
     drawn = multinomial(counts, DRAWS, np.random.default_rng(seed))
     resampled = outcomes.metric(metric.name, drawn, "baseline") - outcomes.metric(metric.name, drawn, "candidate")
     # Where no row differs every resample agrees, too: one row that does is what cannot be excluded.

@@ -116,6 +116,17 @@ class Outcomes:
 
         return np.asarray(self.labels == self.answers(arm), dtype=np.float64)
 
+    def concerns_positive(self, name: MetricName | str) -> NDArray[np.int64]:
+        """1 for each outcome that the metric `name` looks at: of precision, recall and F1 of two classes, those with a
+        positive label or answer; of every other metric, all."""
+        import numpy as np
+
+        if not self.binary or name not in ("precision", "recall", "f1"):
+            return np.ones(len(self.outcomes), dtype=np.int64)
+        answers = [self.answers(arm) == self.positive for arm in ("candidate", "baseline")]
+        concerned = (self.labels == self.positive) | answers[0] | answers[1]
+        return np.asarray(concerned, dtype=np.int64)
+
     def _positives(self, arm: Arm) -> tuple[Floats, Floats, Floats]:
         """Masks of the outcomes with a true positive, with a positive answer, and with a positive label."""
         import numpy as np

@@ -168,3 +168,11 @@ def test_a_slice_of_one_cluster_does_not_undo_the_clusters_of_the_others() -> No
     result = judge_slices(SliceGate(), replace(of_slices(**slices), overall=overall))
     assert result.verdict is Verdict.INCONCLUSIVE
     assert {found.slice: found.verdict for found in result.comparisons}["single"] is Verdict.INCONCLUSIVE
+
+
+def test_f1_of_rows_in_which_nobody_is_positive_is_no_pass() -> None:
+    """0 against 0: neither label nor answer of this slice is positive."""
+    found = replace(of_slices(nobody=cells(9000, 0, 0, 0)), metric="f1")
+    (nobody,) = judge_slices(SliceGate(), found).comparisons
+    assert nobody.verdict is Verdict.INCONCLUSIVE
+    assert nobody.note == "F1 is not defined here"
