@@ -6,7 +6,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from gatewright.domain.duration import Duration
-from gatewright.domain.evidence import LIVE_METRICS, Block, DriftObservation, History, Observation
+from gatewright.domain.evidence import (
+    LIVE_METRICS,
+    Block,
+    DriftObservation,
+    History,
+    Observation,
+    PastSlice,
+    PastSlices,
+    SliceKey,
+    SliceObservation,
+)
 from gatewright.domain.rollout import (
     ALMOST_FULL,
     ArmState,
@@ -59,7 +69,8 @@ class Story:
     """`tick` is one look of a controller; `errors`, `slow` and `wrong` are the true shares of (canary, stable).
 
     `labelled` is the share of answers whose label comes, `label_delay` ticks later; `ones` are the shares of
-    predictions that are 1 instead of 0.
+    predictions that are 1 instead of 0. `groups`: by name the share of the requests in the slice, and the shares of
+    wrong answers there of (canary, stable).
     """
 
     rollout: Rollout = field(default_factory=begun)
@@ -71,6 +82,7 @@ class Story:
     labelled: float = 0.0
     label_delay: int = 12
     ones: tuple[float, float] | None = None
+    groups: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     shown: float | None = 0.0
     settled: bool = False
     serving: str | None = STABLE
@@ -131,6 +143,8 @@ class Story:
             traffic=traffic,
             observations=() if self.source_error else (*self._observations(seconds), *self._labels(seconds)),
             drift=() if self.source_error else self._predictions(seconds),
+            slices=() if self.source_error else self._slices(seconds),
+            past_slices=self._past_slices() if self.groups else None,
             stable_outputs=(0.0, 1.0) * 500 if self.ones else (),
             source_error=self.source_error,
             commands=said,
@@ -163,6 +177,24 @@ class Story:
         stable = (block.stable_n - block.stable_bad, block.stable_bad, 0)
         tick = int(self.now.timestamp())
         return (DriftObservation(weight=self.shown, tick=tick, canary=canary, stable=stable),)
+
+    def _past_slices(self) -> PastSlices:
+        past = (PastSlice(name=name, answers=round(5000 * share)) for name, (share, _, _) in self.groups.items())
+        return PastSlices(answers=5000, slices=tuple(past))
+
+    def _slices(self, seconds: float) -> tuple[SliceObservation, ...]:
+        """Labels of each group, at once."""
+        if not self.shown or not self.rollout.slices:
+            return ()
+        return tuple(
+            SliceObservation(
+                key=SliceKey(name=name, metric="quality"),
+                weight=self.shown,
+                tick=int(self.now.timestamp()),
+                block=self._block(name, seconds * share * self.labelled, (canary, stable)),
+            )
+            for name, (share, canary, stable) in self.groups.items()
+        )
 
     def _block(self, metric: str, seconds: float, shares: tuple[float, float]) -> Block:
         total = self.per_second * max(0.0, seconds)

@@ -18,6 +18,7 @@ _COLOURS = {
     "rolled_back": "red", "ready": "green", "starting": "yellow", "gone": "red",
 }  # fmt: skip
 _INDENT = " " * 11
+_SLICES = 3
 
 
 @click.command()
@@ -118,6 +119,7 @@ def show_rollout(rollout: dict[str, Any] | None) -> None:
     say(_INDENT + fit(rollout["why"], used=len(_INDENT)))
     _show_evidence(rollout["standings"])
     _show_drift(rollout["drift"])
+    _show_slices(rollout["slices"])
 
 
 def _show_evidence(standings: list[dict[str, Any]]) -> None:
@@ -146,6 +148,25 @@ def _show_drift(drift: dict[str, Any] | None) -> None:
     evidence = "  ".join(f"{name}: e {e:.3g} of {drift['limit']:.0f}" for name, e in limits)
     shares = f"canary {drift['canary_share']:.2%}, stable {drift['stable_share']:.2%}"
     say(_INDENT + fit(f"drift     {drift['what']}: {shares}  {evidence}", used=len(_INDENT)))
+
+
+def _show_slices(found: dict[str, Any] | None) -> None:
+    """All slices together against their limit, and the three that speak most against the canary."""
+    if found is None:
+        return
+    say(f"{_INDENT}slices    e {found['e']:.3g} of {found['limit']:.0f}, the mean of {found['followed']}")
+    rows = [
+        (
+            each["name"],
+            each["metric"],
+            f"{each['canary_share']:.2%}",
+            f"{each['stable_share']:.2%}",
+            f"{each['canary_n']:,.0f}",
+            f"{each['e']:.3g}",
+        )
+        for each in found["slices"][:_SLICES]
+    ]
+    table(rows, head=("WORST SLICES", "BAD", "CANARY", "STABLE", "OF", "e WORSE"), indent=_INDENT)
 
 
 def show_processes(rows: list[dict[str, Any]], indent: str = "", name: str = "") -> None:

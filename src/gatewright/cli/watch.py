@@ -50,6 +50,8 @@ def line(view: dict[str, Any]) -> str:
         f"{each['e_promote']:.3g} of {each['promote_limit']:.0f} acceptable"
         for each in view["standings"]
     ]
+    if seen := view["slices"]:
+        words.append(f"slices e {seen['e']:.3g} of {seen['limit']:.0f} worse, most in {seen['slices'][0]['name']}")
     if view["projected"] is not None:
         words.append(f"{view['projected']} in about {span(view['projected_s'])}")
     return "; ".join(words if view["phase"] not in _ENDED else [*words, view["why"]])

@@ -35,10 +35,15 @@ def measured(values: Values) -> Iterator[Finding]:
 
 
 def slices(values: Values) -> Iterator[Finding]:
-    path: Path = ("evaluation", "slices")
+    """Slices of the evaluation and of live traffic: each once, their columns too, and bins that ascend."""
+    yield from _repeated(values.entries(("fairness", "attributes")), ("fairness", "attributes"))
+    for section in ("evaluation", "rollout"):
+        yield from _slices(values, (section, "slices"))
+
+
+def _slices(values: Values, path: Path) -> Iterator[Finding]:
     entries = values.entries(path)
     yield from _repeated(entries, path)
-    yield from _repeated(values.entries(("fairness", "attributes")), ("fairness", "attributes"))
     names = [entry.get("name") for entry in entries]
     for index, entry in enumerate(entries):
         columns, bins, where = entry.get("columns"), entry.get("bins"), entry.get("where")

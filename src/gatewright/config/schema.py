@@ -30,7 +30,7 @@ def json_schema(plugins: PluginOptions) -> dict[str, Any]:
     root["properties"]["checks"] = {"anyOf": [root["properties"]["checks"], {"const": NONE}]}
     for name, key in _NAMED:
         kinds[name]["properties"][key]["pattern"] = f"^{NAME.pattern}$"
-    kinds["SliceSpec"] = _slices()
+    kinds["SliceSpec"], kinds["LiveSlice"] = _slices(), _live_slices()
     del kinds["Project"], kinds["Plugin"]
     kinds["Model"] = _model(root)
     _several(root)
@@ -112,9 +112,16 @@ def _default(value: Any) -> Any:
 
 
 def _slices() -> dict[str, Any]:
+    return {
+        "description": "A column, several together, one numeric column in intervals, or rows for which SQL holds.",
+        "anyOf": [*_live_slices()["anyOf"], _of(ConditionSlice)],
+    }
+
+
+def _live_slices() -> dict[str, Any]:
     column, binned = {"type": "string", "minLength": 1}, _of(BinnedSlice)
     part = {"anyOf": [column, binned]}
     return {
-        "description": "A column, several together, one numeric column in intervals, or rows for which SQL holds.",
-        "anyOf": [column, {"type": "array", "items": part, "minItems": 1}, binned, _of(ConditionSlice)],
+        "description": "A column, several together, or one numeric column in intervals.",
+        "anyOf": [column, {"type": "array", "items": part, "minItems": 1}, binned],
     }

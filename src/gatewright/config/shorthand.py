@@ -19,6 +19,7 @@ NONE = "none"
 HARMLESS = {"columns": ["-"]}
 """What stands for a slice that was refused, so that it is told only once."""
 _LEAVE_OUT = f"to leave it out, write {{}}: {NONE}"
+_WITH_SLICES = ("evaluation", "rollout")
 _NOES = frozenset({"no", "off", "n", "false", "skip", "null", "never"})
 CHECK_NAMES = tuple(field.name for field in fields(ChecksSection))
 _MAY_BE_NONE = frozenset(
@@ -56,13 +57,12 @@ def written_out(document: Document) -> tuple[dict[str, Any], list[Problem]]:
     root.update({name: _nones(root[name], (name,)) for name in ("gates", "checks") if name in root})
     if "checks" in root and root["checks"] is None and document.value["checks"] == NONE:
         root["checks"] = dict.fromkeys(CHECK_NAMES)
-    evaluation = root.get("evaluation")
-    if isinstance(evaluation, dict) and isinstance(evaluation.get("slices"), list):
-        slices = [
-            _slice(entry, document, ("evaluation", "slices", index), problems)
-            for index, entry in enumerate(evaluation["slices"])
-        ]
-        root["evaluation"] = {**evaluation, "slices": slices}
+    for name in _WITH_SLICES:
+        section = root.get(name)
+        if isinstance(section, dict) and isinstance(section.get("slices"), list):
+            entries = enumerate(section["slices"])
+            slices = [_slice(entry, document, (name, "slices", index), problems) for index, entry in entries]
+            root[name] = {**section, "slices": slices}
     return root, problems
 
 
@@ -109,13 +109,18 @@ def _slice(entry: Any, document: Document, path: Path, problems: list[Problem]) 
     elif isinstance(entry, list):
         kind, columns = Annotated[tuple[Text, ...], MinLen(1)], entry
     elif isinstance(entry, dict) and {"where", "name"} & entry.keys():
+        if path[0] == "rollout":
+            what = "is a condition, which is not asked of live requests: write columns, or one with bins"
+            problems.append(Problem(where=document.place(path), field=dotted(path), what=what))
+            return dict(HARMLESS)
         return _read(ConditionSlice, entry, document, path, problems) or dict(HARMLESS)
     elif isinstance(entry, dict):
         kind, columns = BinnedSlice, [entry.get("column")]
     elif entry is None:
         return dict(HARMLESS)
     else:
-        forms = "SEX, [SEX, RAC1P], {column: AGEP, bins: [25, 50]} or {name: young, where: AGEP < 30}"
+        forms = "SEX, [SEX, RAC1P], {column: AGEP, bins: [25, 50]}"
+        forms += " or {name: young, where: AGEP < 30}" if path[0] == "evaluation" else ""
         what = f"{shown(entry)} is not a slice: write {forms}"
         problems.append(Problem(where=document.place(path), field=dotted(path), what=what))
         return dict(HARMLESS)

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 Direction = Literal["worse", "acceptable"]
 LiveMetric = Literal["errors", "latency", "quality"]
+SliceMetric = Literal["errors", "quality"]
 LIVE_METRICS: tuple[LiveMetric, ...] = ("errors", "latency")
 """Those that every rollout observes."""
 
@@ -126,6 +127,50 @@ class DriftObservation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SliceKey:
+    """One thing that is followed of one declared slice, called `name` as in an evaluation."""
+
+    name: str
+    metric: SliceMetric
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlicesEvidence:
+    """A block e-process for each of `keys`, in their order, and the mean of them all: is any slice worse?"""
+
+    keys: tuple[SliceKey, ...]
+    mixed: MixedEvidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceObservation:
+    """Requests of both arms in one block that belong to one slice."""
+
+    key: SliceKey
+    weight: float
+    tick: int
+    block: Block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastSlice:
+    """What stable answered in one slice of late: of `labelled` answers `wrong` were wrong."""
+
+    name: str
+    answers: int
+    labelled: int = 0
+    wrong: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastSlices:
+    """Stable's recent answers of which the slices are known, all and by slice."""
+
+    answers: int
+    slices: tuple[PastSlice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """Sufficient statistics of one metric in one block: (arrival tick × weight under which it was routed)."""
 
@@ -140,7 +185,8 @@ class Look:
     """What a metric source saw since `cursor`: blocks, the next cursor, or why it could see nothing.
 
     `stable_outputs` are recent predictions of stable, until the cells of the drift are chosen from them, and
-    `stable_users` who asked for them; empty if that is not known of all.
+    `stable_users` who asked for them; empty if that is not known of all. `past_slices` is told until the slices to
+    follow are chosen from it.
     """
 
     cursor: str
@@ -148,6 +194,8 @@ class Look:
     drift: tuple[DriftObservation, ...] = ()
     stable_outputs: tuple[float, ...] = ()
     stable_users: tuple[str, ...] = ()
+    slices: tuple[SliceObservation, ...] = ()
+    past_slices: PastSlices | None = None
     requests: int = 0
     error: str | None = None
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 PREDICTIONS, LABELS = "predictions", "labels"
 """First words of the names of their segments."""
@@ -15,8 +16,9 @@ MOST_LABELS = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """One answered request: `outputs` has a number per row.
+    """One request that reached a model: `outputs` has a number per row, and none if the model failed on it.
 
+    `slices` names the declared slices of one of its rows, `chosen_row`; empty unless a rollout has asked for them.
     `route` is what the gateway called its split (rollout, revision, weight), empty without one; `arm` the first twelve
     digits of the model's digest; `attempt` 2 when another arm had been asked first; `user` a hash, empty if unknown.
     Times in seconds since the epoch.
@@ -29,6 +31,7 @@ class Prediction:
     arm: str
     user: str
     outputs: tuple[float, ...]
+    slices: tuple[str, ...] = ()
 
     @property
     def rollout(self) -> str:
@@ -61,6 +64,7 @@ class Labelled:
     user: str
     prediction: float
     label: float
+    slices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,11 @@ class Tally:
     doubled: int = 0
     conflicting: int = 0
     unusable: int = 0
+
+
+def chosen_row(name: str, rows: int) -> int:
+    """The row of a request that counts, drawn by its id: the rows of one request resemble each other."""
+    return crc32(name.encode()) % rows
 
 
 def read_label(entry: Any) -> Label:

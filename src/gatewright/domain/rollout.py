@@ -11,8 +11,17 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from gatewright.domain.duration import Duration
-from gatewright.domain.evidence import DriftEvidence, DriftObservation, LiveMetric, MetricEvidence, Observation
-from gatewright.domain.gate import Share
+from gatewright.domain.evidence import (
+    DriftEvidence,
+    DriftObservation,
+    LiveMetric,
+    MetricEvidence,
+    Observation,
+    PastSlices,
+    SliceObservation,
+    SlicesEvidence,
+)
+from gatewright.domain.gate import Share, Text
 
 FULL = 100.0
 ALMOST_FULL = 99.99  # while both arms live, the old one keeps 1 of 10,000 so that it remains a retry target
@@ -94,6 +103,17 @@ class DriftMargins:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveSlice:
+    """Requests that share the values of `columns`; with `bins`, intervals [low, high) of the last of them.
+
+    Columns are inputs of the model, because the model server is who knows them.
+    """
+
+    columns: Annotated[tuple[Text, ...], MinLen(1)]
+    bins: Annotated[tuple[float, ...], MinLen(1)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutPolicy:
     """How a rollout climbs, and what it needs to see on the way."""
 
@@ -110,6 +130,7 @@ class RolloutPolicy:
     latency: Margins = Margins(rollback_margin=0.005, promote_margin=0.01)
     quality: QualityMargins | None = None
     drift: DriftMargins | None = None
+    slices: tuple[LiveSlice, ...] = ()
     breaker: Breaker = Breaker()
     alpha: Annotated[float, Gt(0), Le(0.2)] = 0.01
     blind_after: Duration = Duration(900.0)
@@ -169,6 +190,7 @@ class Rollout:
     slow_after_ms: float | None = None
     evidence: Mapping[LiveMetric, MetricEvidence] = field(default_factory=dict)
     drift: DriftEvidence | None = None
+    slices: SlicesEvidence | None = None
     breaker_log_e: tuple[float, ...] = ()
     bootstrap_by: str | None = None
     approval: Order | None = None
@@ -229,6 +251,8 @@ class World:
     drift: tuple[DriftObservation, ...] = ()
     stable_outputs: tuple[float, ...] = ()
     stable_users: tuple[str, ...] = ()
+    slices: tuple[SliceObservation, ...] = ()
+    past_slices: PastSlices | None = None
     source_error: str | None = None
     commands: tuple[Command, ...] = ()
     serving: str | None = None

@@ -13,7 +13,7 @@ from gatewright.domain.lineage import Artifact
 from gatewright.domain.rollout import ALMOST_FULL, NOW_SERVES, Decision, PauseReason, Phase, Rollout, World
 from gatewright.engine.ending import write_record
 from gatewright.ports import Progress
-from gatewright.rules import canary, drift, evidence, orders
+from gatewright.rules import canary, drift, evidence, live_slices, orders
 from gatewright.store.records import Event
 from gatewright.store.runs import RunFolder
 from gatewright.workspace import Workspace
@@ -92,6 +92,8 @@ class Controller:
             drift=look.drift if rollout.phase in _OBSERVING else (),
             stable_outputs=look.stable_outputs,
             stable_users=look.stable_users,
+            slices=look.slices if rollout.phase in _OBSERVING else (),
+            past_slices=look.past_slices,
             source_error=look.error,
             commands=workspace.rollouts.commands(rollout),
             serving=serving.artifact.digest if serving else None,
@@ -205,8 +207,9 @@ def _order_events(known: Rollout, heard: Rollout, now: datetime) -> Iterator[Eve
 
 
 def _evidence(rollout: Rollout) -> Any:
-    """What a record proves its decision by; the drift only where it is observed."""
-    return {**rollout.evidence, "drift": rollout.drift} if rollout.drift else rollout.evidence
+    """What a record proves its decision by; drift and slices only where they are observed."""
+    more = {"drift": rollout.drift, "slices": rollout.slices}
+    return {**rollout.evidence, **{name: found for name, found in more.items() if found}}
 
 
 def _actor(rollout: Rollout, decision: Decision) -> str:
@@ -261,5 +264,6 @@ def _tick_body(rollout: Rollout, world: World) -> dict[str, Any]:
         "source_error": world.source_error,
         "standings": plain(evidence.standings(rollout)),
         "drift": plain(drift.standing(rollout)),
+        "slices": plain(live_slices.summary(rollout)),
         "blocks": plain(world.observations),
     }

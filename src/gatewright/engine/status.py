@@ -11,7 +11,7 @@ from gatewright.domain.errors import WorldFailed
 from gatewright.domain.rollout import Rollout
 from gatewright.domain.routing import RouteTable
 from gatewright.engine.opening import open_runs
-from gatewright.rules import drift, evidence, horizon, routing
+from gatewright.rules import drift, evidence, horizon, live_slices, routing
 from gatewright.workspace import Workspace
 
 _NURSERY = "gatewright.serving.nursery"
@@ -80,6 +80,7 @@ def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
         "projected_s": round(ahead.seconds, 1) if ahead else None,
         "standings": [plain(standing) for standing in evidence.standings(rollout)],
         "drift": plain(drift.standing(rollout)),
+        "slices": plain(live_slices.standing(rollout)),
     }
 
 

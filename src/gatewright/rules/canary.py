@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gatewright.domain.rollout import ALMOST_FULL, FULL, Command, Decision, PauseReason, Phase, Rollout, World
-from gatewright.rules import drift, orders
+from gatewright.rules import drift, live_slices, orders
 from gatewright.rules.evidence import Standing, breaker_tripped, fresh, is_blind, missing, standings, verified
 
 START_LIMIT_S = 600.0
@@ -93,6 +93,8 @@ def _ending(rollout: Rollout, world: World) -> Decision | None:
             return _back(rollout, _degradation(standing))
     if (seen := drift.standing(rollout)) and seen.degraded:
         return _back(rollout, drift.in_words(seen, e=seen.e_rollback, margin=seen.rollback_margin))
+    if (sliced := live_slices.standing(rollout)) and sliced.degraded:
+        return _back(rollout, live_slices.in_words(sliced))
     if breaker_tripped(rollout):
         share = rollout.policy.breaker.max_error_share
         return _back(rollout, f"the canary's error share is above its absolute limit of {share:.1%}")

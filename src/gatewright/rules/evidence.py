@@ -9,7 +9,7 @@ from datetime import datetime
 
 from gatewright.domain.evidence import LIVE_METRICS, Block, History, LiveMetric, MetricEvidence, Observation
 from gatewright.domain.rollout import ALMOST_FULL, Phase, Rollout, RolloutPolicy, World
-from gatewright.rules import drift
+from gatewright.rules import drift, live_slices
 from gatewright.stats import breaker, sequential
 
 SHARE_OF_ALPHA: Mapping[LiveMetric, float] = {"errors": 0.3, "latency": 0.2, "quality": 0.3}
@@ -89,6 +89,7 @@ def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollou
         rollout,
         evidence=evidence,
         drift=drift.absorb(rollout, world),
+        slices=live_slices.absorb(rollout, world),
         breaker_log_e=_breaker(rollout, [observation.block for observation in blocks]),
         cursor=rollout.cursor if world.source_error else cursor,
         ticked_at=now,
@@ -143,6 +144,8 @@ def missing(rollout: Rollout, *, hold: bool = True) -> tuple[str, ...]:
     found.extend(drift.missing(rollout))
     if "quality" in gating and "quality" in rollout.evidence:
         found.extend(_labels_missing(rollout, rollout.evidence["quality"]))
+    if _is_last(rollout):
+        found.extend(live_slices.missing(rollout))
     found.extend(
         f"{standing.metric} not yet shown acceptable (e {standing.e_promote:.3g} of {standing.promote_limit:.0f})"
         for standing in standings(rollout)
@@ -153,8 +156,11 @@ def missing(rollout: Rollout, *, hold: bool = True) -> tuple[str, ...]:
 
 def _gating(rollout: Rollout) -> tuple[LiveMetric, ...]:
     """The metrics that must be acceptable for this step to end: labels have time until the last one."""
-    last = rollout.step + 1 == len(rollout.policy.steps)
-    return observed_metrics(rollout.policy) if last else LIVE_METRICS
+    return observed_metrics(rollout.policy) if _is_last(rollout) else LIVE_METRICS
+
+
+def _is_last(rollout: Rollout) -> bool:
+    return rollout.step + 1 == len(rollout.policy.steps)
 
 
 def _labels_missing(rollout: Rollout, evidence: MetricEvidence) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,10 +17,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gatewright.domain.feedback import MOST_LABELS, Label, read_label
 from gatewright.serving import inference_protocol as protocol
-from gatewright.serving.batching import Batcher
+from gatewright.serving.batching import Answers, Batcher
 from gatewright.serving.models import LoadedModel, PredictionFailed
 from gatewright.serving.prediction_log import Asked, PredictionLog, asked
 from gatewright.serving.requests import MAX_BODY, BadRequest, RowReader, parse_object
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _log = logging.getLogger("gatewright.serving")
 _JSON = (b"content-type", b"application/json")
@@ -64,9 +69,7 @@ class ModelApp:
             if method != "POST":
                 raise BadRequest(f"method {method}", allowed="POST", status=405)
             rows = self._reader.read(parse_object(await read_body(receive)))
-            answers = (await self._batcher.predict(rows)).tolist()
-            if self._log is not None:
-                self._log.note(request, answers)
+            answers = (await self._answers(request, rows)).tolist()
             status, body = 200, f'{{"predictions": {answers}, {self._tail}'.encode()
         except BadRequest as error:
             status, body = error.status, json.dumps(_refusal(error)).encode()
@@ -78,6 +81,18 @@ class ModelApp:
         headers = [_JSON, (b"content-length", str(len(body)).encode()), self._header, (b"x-request-id", request.id)]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    async def _answers(self, request: Asked, rows: NDArray[np.float64]) -> Answers:
+        """The predictions for `rows` (n, inputs); they are noted, and so is that the model failed."""
+        try:
+            answers = await self._batcher.predict(rows)
+        except PredictionFailed:
+            if self._log is not None:
+                self._log.note_failure(request, rows)
+            raise
+        if self._log is not None:
+            self._log.note(request, answers.tolist(), rows)
+        return answers
 
     def _routes(self) -> list[Route]:
         model, name = self._model, self._name
@@ -104,9 +119,7 @@ class ModelApp:
     async def _infer(self, request: Request) -> Response:
         self._check_name(request)
         document = parse_object(await read_body(request.receive))
-        answers = await self._batcher.predict(protocol.read_infer(document, self._model))
-        if self._log is not None:
-            self._log.note(request.scope["asked"], answers.tolist())
+        answers = await self._answers(request.scope["asked"], protocol.read_infer(document, self._model))
         return JSONResponse(protocol.infer_response(answers, self._model, self._name, document))
 
     async def _feedback(self, request: Request) -> Response:

@@ -12,9 +12,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gatewright.domain.feedback import LABELS, LONGEST_ID, PREDICTIONS, Label
+from gatewright.domain.feedback import LABELS, LONGEST_ID, PREDICTIONS, Label, chosen_row
 from gatewright.effects.segments import Segments
+from gatewright.serving.slice_keys import SliceKeys
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.float64]
 
 _log = logging.getLogger("gatewright.serving")
 _EVERY_S = 0.25
@@ -46,22 +54,30 @@ def asked(headers: Iterable[tuple[bytes, bytes]], user_header: bytes) -> Asked:
 class PredictionLog:
     """The log of one model server; `note` costs a request about a microsecond, a thread of its own writes in batches.
 
-    A disk that refuses costs entries, never an answer.
+    A disk that refuses costs entries, never an answer. Of a request's inputs it keeps the names of the slices that are
+    asked for; `columns` names the inputs in the order of the rows.
     """
 
-    def __init__(self, folder: Path, arm: str, *, limit: int) -> None:
+    def __init__(self, folder: Path, arm: str, *, limit: int, columns: Sequence[str] = ()) -> None:
         self._arm = arm
+        self._slices = SliceKeys(folder, columns)
+        self._slices.refresh()
         self._segments = Segments(folder, PREDICTIONS, limit=limit)
         self._labels = Segments(folder, LABELS, limit=_LABEL_BYTES)
-        self._waiting: deque[tuple[Asked, float, Sequence[float]]] = deque(maxlen=_MOST_WAITING)
+        self._waiting: deque[tuple[Asked, float, Sequence[float], Rows | None]] = deque(maxlen=_MOST_WAITING)
         self._ending = threading.Event()
         self._failures = 0
         self._thread = threading.Thread(target=self._write_on, name="prediction-log", daemon=True)
         self._thread.start()
 
-    def note(self, request: Asked, outputs: Sequence[float]) -> None:
-        """Remember an answer; it is on disk within a second."""
-        self._waiting.append((request, time.time(), outputs))
+    def note(self, request: Asked, outputs: Sequence[float], rows: Rows) -> None:
+        """Remember the answer to `rows` (n, inputs); it is on disk within a second."""
+        self._waiting.append((request, time.time(), outputs, rows if self._slices.wanted else None))
+
+    def note_failure(self, request: Asked, rows: Rows) -> None:
+        """Remember that the model failed on `rows`, if anybody asks for their slices."""
+        if self._slices.wanted:
+            self._waiting.append((request, time.time(), (), rows))
 
     def keep(self, labels: Iterable[Label]) -> None:
         """Write labels; they are on the disk itself when this returns. OSError when it refuses."""
@@ -81,9 +97,11 @@ class PredictionLog:
         self._write()
 
     def _write(self) -> None:
+        self._slices.refresh()
         batch = []
         while self._waiting:
-            batch.append(_line(*self._waiting.popleft(), self._arm))
+            request, answered, outputs, rows = self._waiting.popleft()
+            batch.append(_line(request, answered, outputs, self._arm, self._names(request, rows)))
         if not batch:
             return
         try:
@@ -93,9 +111,15 @@ class PredictionLog:
             if self._failures & (self._failures - 1) == 0:
                 _log.error("prediction log, failure %d, %d answers not logged: %s", self._failures, len(batch), error)
 
+    def _names(self, request: Asked, rows: Rows | None) -> list[str]:
+        """The slices of the one row that counts."""
+        if rows is None:
+            return []
+        return self._slices.names(rows[chosen_row(request.id.decode("latin-1"), len(rows))].tolist())
 
-def _line(request: Asked, answered: float, outputs: Sequence[float], arm: str) -> bytes:
-    entry = {
+
+def _line(request: Asked, answered: float, outputs: Sequence[float], arm: str, slices: list[str]) -> bytes:
+    entry: dict[str, object] = {
         "id": request.id.decode("latin-1"),
         "at": round(request.at, 6),
         "ms": round(1000 * (answered - request.at), 3),
@@ -105,4 +129,6 @@ def _line(request: Asked, answered: float, outputs: Sequence[float], arm: str) -
         "user": blake2b(request.user, digest_size=8).hexdigest() if request.user else "",
         "out": outputs,
     }
+    if slices:
+        entry["slices"] = slices
     return json.dumps(entry, separators=(",", ":")).encode() + b"\n"

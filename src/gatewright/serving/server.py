@@ -153,7 +153,12 @@ def _prediction_log(model: LoadedModel, options: argparse.Namespace) -> Predicti
 
     if options.prediction_log is None or not options.prediction_log_mb:
         return None
-    return PredictionLog(options.prediction_log, model.short_digest, limit=options.prediction_log_mb << 20)
+    return PredictionLog(
+        options.prediction_log,
+        model.short_digest,
+        limit=options.prediction_log_mb << 20,
+        columns=model.signature.names,
+    )
 
 
 if __name__ == "__main__":

@@ -10,30 +10,42 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-from zlib import crc32
+from typing import Any, NamedTuple
 
 from gatewright.domain.errors import WorldFailed
-from gatewright.domain.feedback import LABELS, PREDICTIONS, Label, Labelled, Prediction, Tally
+from gatewright.domain.feedback import LABELS, PREDICTIONS, Label, Labelled, Prediction, Tally, chosen_row
 from gatewright.effects.segments import Chunk, began, read_chunks, segments
 from gatewright.store.database import Database
 from gatewright.store.prediction_log import parse_label, parse_prediction
 
 _CHUNK = 4 << 20
 _LEARN = """
-INSERT INTO requests (id, at, rollout, weight, arm, attempt, chosen, rows_n, prediction, user)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO requests (id, at, rollout, weight, arm, attempt, chosen, rows_n, prediction, user, slices)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
     copies = copies + (excluded.attempt = 1 AND attempt = 1), attempt = max(attempt, excluded.attempt)
 """
+_FAIL = "INSERT OR IGNORE INTO failures (id, at, rollout, weight, arm, slices) VALUES (?, ?, ?, ?, ?, ?)"
+_NEVER_ANSWERED = "NOT EXISTS (SELECT 1 FROM requests WHERE requests.id = failures.id AND attempt = 1)"
 # A request that was rescued, or whose id stands for several, is nobody's evidence.
 _JOIN = """
-INSERT OR IGNORE INTO joined (id, at, arrived, rollout, weight, arm, prediction, label, user)
-SELECT labels.id, ?, requests.at, rollout, weight, arm, prediction, json_extract(label, '$[' || chosen || ']'), user
+INSERT OR IGNORE INTO joined (id, at, arrived, rollout, weight, arm, prediction, label, user, slices)
+SELECT labels.id, ?, requests.at, rollout, weight, arm, prediction, json_extract(label, '$[' || chosen || ']'), user,
+    slices
 FROM labels JOIN requests ON requests.id = labels.id
 WHERE attempt = 1 AND copies = 1 AND json_array_length(label) = rows_n AND labels.id IN ({ids})
 """
-_FIELDS = "at, arrived, weight, arm, user, prediction, label"
+_FIELDS = "at, arrived, weight, arm, user, prediction, label, slices"
+
+
+class Sliced(NamedTuple):
+    """A request that reached a model: when, under which weight, which arm, its slices, and whether the model failed."""
+
+    at: float
+    weight: float
+    arm: str
+    slices: tuple[str, ...]
+    failed: bool
 
 
 class Feedback:
@@ -94,12 +106,12 @@ class Feedback:
             f"SELECT {_FIELDS} FROM joined WHERE rollout = ? AND at < ? AND (at >= ? OR seq > ?)",
             (rollout, before, after, beyond),
         )
-        return [Labelled(**dict(row)) for row in rows], self._highest("joined")
+        return [_labelled(row) for row in rows], self._highest("joined")
 
     def labelled_of(self, arm: str, most: int) -> list[Labelled]:
         """The newest joined labels of what `arm` answered."""
         rows = self._database.rows(f"SELECT {_FIELDS} FROM joined WHERE arm = ? ORDER BY seq DESC LIMIT ?", (arm, most))
-        return [Labelled(**dict(row)) for row in rows]
+        return [_labelled(row) for row in rows]
 
     def answered(
         self, rollout: str, *, after: float, before: float, beyond: int
@@ -117,6 +129,28 @@ class Feedback:
         """The newest predictions of `arm`, and who asked for them."""
         sql = "SELECT prediction, user FROM requests WHERE arm = ? AND attempt = 1 ORDER BY seq DESC LIMIT ?"
         return [(row["prediction"], row["user"]) for row in self._database.rows(sql, (arm, most))]
+
+    def sliced(
+        self, rollout: str, *, after: float, before: float, beyond: tuple[int, int]
+    ) -> tuple[list[Sliced], tuple[int, int]]:
+        """First tries of `rollout` whose slices are known, answered and failed; which ones as in `answered`.
+
+        `beyond` and what comes back with them are two numbers: of answers, and of failures.
+        """
+        answered = "SELECT at, weight, arm, slices, 0 FROM requests WHERE attempt = 1 AND copies = 1 AND slices <> ''"
+        failed = f"SELECT at, weight, arm, slices, 1 FROM failures WHERE {_NEVER_ANSWERED}"
+        rows: list[sqlite3.Row] = []
+        for sql, number in zip((answered, failed), beyond, strict=True):
+            mine = f"{sql} AND rollout = ?"
+            rows += self._database.rows(f"{mine} AND at >= ? AND at < ?", (rollout, after, before))
+            rows += self._database.rows(f"{mine} AND seq > ? AND at < ?", (rollout, number, after))
+        found = [Sliced(at, weight, arm, _names(slices), bool(bad)) for at, weight, arm, slices, bad in rows]
+        return found, (self._highest("requests"), self._highest("failures"))
+
+    def slices_of(self, arm: str, most: int) -> list[tuple[str, ...]]:
+        """The slices of the newest answers of `arm`, where they are known."""
+        sql = "SELECT slices FROM requests WHERE arm = ? AND attempt = 1 AND slices <> '' ORDER BY seq DESC LIMIT ?"
+        return [_names(row["slices"]) for row in self._database.rows(sql, (arm, most))]
 
     def close(self) -> None:
         """Close the database, if it was opened."""
@@ -137,8 +171,10 @@ class Feedback:
             return
         if prefix == PREDICTIONS:
             found = [prediction for line in chunk.lines if (prediction := parse_prediction(line))]
-            connection.executemany(_LEARN, [_row(prediction) for prediction in found])
-            _join(connection, [prediction.id for prediction in found], now)
+            answered = [prediction for prediction in found if prediction.outputs]
+            connection.executemany(_LEARN, [_row(prediction) for prediction in answered])
+            connection.executemany(_FAIL, [_failure(each) for each in found if not each.outputs and each.attempt == 1])
+            _join(connection, [prediction.id for prediction in answered], now)
         else:
             self._put(connection, [label for line in chunk.lines if (label := parse_label(line))], now)
         connection.execute("INSERT OR REPLACE INTO segments VALUES (?, ?)", (chunk.segment, chunk.end))
@@ -175,7 +211,7 @@ class Feedback:
         oldest = min((at for name, at in here.items() if name.startswith(PREDICTIONS)), default=0.0)
         with self._database.transaction("feedback-forget") as connection:
             connection.executemany("DELETE FROM segments WHERE name = ?", [(name,) for name in gone])
-            for table in ("requests", "labels", "joined"):
+            for table in ("requests", "failures", "labels", "joined"):
                 connection.execute(f"DELETE FROM {table} WHERE at < ?", (oldest,))
 
 
@@ -192,9 +228,8 @@ def _marks(ids: Sequence[str]) -> str:
 
 
 def _row(prediction: Prediction) -> tuple[Any, ...]:
-    """Of a request with several rows one counts, drawn by its id: the rows of one request resemble each other."""
     count = len(prediction.outputs)
-    chosen = crc32(prediction.id.encode()) % count
+    chosen = chosen_row(prediction.id, count)
     return (
         prediction.id,
         prediction.at,
@@ -206,4 +241,24 @@ def _row(prediction: Prediction) -> tuple[Any, ...]:
         count,
         prediction.outputs[chosen],
         prediction.user,
+        json.dumps(prediction.slices) if prediction.slices else "",
     )
+
+
+def _failure(prediction: Prediction) -> tuple[Any, ...]:
+    return (
+        prediction.id,
+        prediction.at,
+        prediction.rollout,
+        prediction.weight,
+        prediction.arm,
+        json.dumps(prediction.slices),
+    )
+
+
+def _labelled(row: sqlite3.Row) -> Labelled:
+    return Labelled(**{**dict(row), "slices": _names(row["slices"])})
+
+
+def _names(slices: str) -> tuple[str, ...]:
+    return tuple(json.loads(slices)) if slices else ()

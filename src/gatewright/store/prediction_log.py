@@ -20,7 +20,8 @@ def parse_prediction(line: bytes) -> Prediction | None:
         entry = json.loads(line)
         outputs = tuple(float(value) for value in entry["out"])
         at = float(entry["at"])
-        if not outputs or not all(map(math.isfinite, (at, *outputs))):
+        slices = tuple(map(str, entry.get("slices", ())))
+        if not (outputs or slices) or not all(map(math.isfinite, (at, *outputs))):
             return None
         return Prediction(
             id=entry["id"],
@@ -30,6 +31,7 @@ def parse_prediction(line: bytes) -> Prediction | None:
             arm=entry["arm"],
             user=entry["user"],
             outputs=outputs,
+            slices=slices,
         )
     except (ValueError, KeyError, TypeError, OverflowError):
         return None

@@ -39,7 +39,7 @@ def rollout_svg(rollout: Rollout, ticks: Sequence[Mapping[str, Any]], records: S
                 since,
                 "e_rollback",
                 "rollback_limit",
-                {"drift": "e_rollback"},
+                {"drift": "e_rollback", "slices": "e"},
             ),
             _evidence("evidence for promotion, e-value", ticks, since, "e_promote", "promote_limit", {}),
             *_drift(ticks, since),
@@ -49,17 +49,17 @@ def rollout_svg(rollout: Rollout, ticks: Sequence[Mapping[str, Any]], records: S
 
 
 def _evidence(
-    title: str, ticks: Sequence[Mapping[str, Any]], since: Any, value: str, limit: str, drift: Mapping[str, str]
+    title: str, ticks: Sequence[Mapping[str, Any]], since: Any, value: str, limit: str, more: Mapping[str, str]
 ) -> Any:
-    """One curve per metric; `drift` names more of them, by what they show of the drift."""
+    """One curve per metric; `more` names what else was observed, and what is shown of it."""
     curves: dict[str, list[tuple[float, float]]] = {}
     limits = set()
     for tick in ticks:
         for standing in tick["standings"]:
             curves.setdefault(standing["metric"], []).append((since(tick["at"]), float(standing[value])))
             limits.add(float(standing[limit]))
-        if seen := tick.get("drift"):
-            for name, shown in drift.items():
+        for name, shown in more.items():
+            if seen := tick.get(name):
                 curves.setdefault(name, []).append((since(tick["at"]), float(seen[shown])))
                 limits.add(float(seen["limit"]))
     return evidence_panel(title, list(curves.items()), sorted(limits))

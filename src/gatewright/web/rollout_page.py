@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatewright.domain.rollout import DeploymentRecord, Phase, Rollout
-from gatewright.rules import evidence
+from gatewright.rules import evidence, live_slices
 from gatewright.web import words
 from gatewright.web.pictures import rollout_svg
 
@@ -32,6 +32,7 @@ def rollout_page(rollout: Rollout, ticks: Sequence[Mapping[str, Any]], records: 
         tone=_TONES.get(rollout.phase, "open"),
         picture=Markup(rollout_svg(rollout, ticks, records)) if ticks else None,
         standings=evidence.standings(rollout),
+        sliced=live_slices.standing(rollout),
         looks=len(ticks),
         records=records,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gatewright.cli import status
+from gatewright.cli import status, watch
 from gatewright.domain.errors import Interrupted, StageFailed
 from gatewright.domain.rollout import DeploymentRecord
 from gatewright.engine import pipeline
@@ -124,7 +124,7 @@ ROLLOUT: dict[str, Any] = {
             "rollback_limit": 333.33, "e_promote": 1.1, "promote_limit": 20.0,
         }
     ],
-    "drift": None,
+    "drift": None, "slices": None,
 }  # fmt: skip
 VIEW: dict[str, Any] = {
     "model": "toy",
@@ -174,6 +174,22 @@ def test_quality_and_drift_stand_beside_the_rest(capsys: pytest.CaptureFixture[s
     standings = [*ROLLOUT["standings"], quality]
     status.show_rollout({**ROLLOUT, "phase": "paused", "pause": "drift", "standings": standings, "drift": drift})
     assert_snapshot("views/quality-and-drift", capsys.readouterr().out)
+
+
+def test_slices_are_told_by_the_worst_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    parts = [
+        {"name": name, "metric": metric, "canary_n": 1152.0, "canary_share": share, "stable_share": 0.0797, "e": e}
+        for name, metric, share, e in (
+            ("SEX=2", "quality", 0.1979, 13200.0), ("SEX=1", "quality", 0.0803, 0.512), ("SEX=2", "errors", 0.08, 0.5),
+            ("SEX=1", "errors", 0.0, 0.4),
+        )
+    ]  # fmt: skip
+    slices = {"e": 3300.2, "limit": 1000.0, "degraded": True, "followed": 4, "slices": parts}
+    status.show_rollout({**ROLLOUT, "slices": slices})
+    told = capsys.readouterr().out
+    assert_snapshot("views/slices", told)
+    assert "SEX=1         errors" not in told
+    assert "slices e 3.3e+03 of 1000 worse, most in SEX=2" in watch.line({**ROLLOUT, "slices": slices})
 
 
 @pytest.mark.parametrize("verb", ["abort", "pause", "resume", "approve", "promote"])

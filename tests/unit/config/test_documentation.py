@@ -14,7 +14,7 @@ import pytest
 from gatewright.config.nodes import parse
 from gatewright.domain.duration import Duration
 from gatewright.domain.project import Plugin, Project, SliceSpec
-from gatewright.domain.rollout import DriftMargins, QualityMargins
+from gatewright.domain.rollout import DriftMargins, LiveSlice, QualityMargins
 from tests.unit.config.installed import DOCS, EnvoyOptions, complete_example, read, read_all, told
 
 PAGE = DOCS.read_text(encoding="utf-8")
@@ -23,7 +23,7 @@ EXAMPLES = [part.split("```")[0] for part in PAGE.split("```yaml\n")[1:]]
 
 def classes(kind: Any) -> Iterator[type]:
     """Every dataclass of the file that `kind` holds."""
-    if is_dataclass(kind) and isinstance(kind, type) and kind not in (Duration, Plugin, SliceSpec):
+    if is_dataclass(kind) and isinstance(kind, type) and kind not in (Duration, Plugin, SliceSpec, LiveSlice):
         yield kind
         for annotation in get_type_hints(kind).values():
             yield from classes(annotation)
@@ -62,7 +62,8 @@ def test_the_line_for_editors_names_the_published_schema() -> None:
 def test_complete_example_is_read_and_is_the_defaults(tmp_path: Path) -> None:
     project = read(tmp_path, complete_example())
     start = read(tmp_path, EXAMPLES[1])
-    assert project.rollout == replace(start.rollout, quality=QualityMargins(), drift=DriftMargins())
+    asked_for = {"quality": QualityMargins(), "drift": DriftMargins(), "slices": (LiveSlice(columns=("SEX",)),)}
+    assert project.rollout == replace(start.rollout, **asked_for)
     assert project.checks == start.checks
     assert project.serving == start.serving
     assert project.registry == start.registry

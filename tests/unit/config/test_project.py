@@ -12,6 +12,7 @@ from gatewright.config.project import read_project
 from gatewright.domain.errors import ConfigError
 from gatewright.domain.gate import SliceGate
 from gatewright.domain.project import ChecksSection, Plugin, SliceSpec
+from gatewright.domain.rollout import LiveSlice
 from tests.unit.config.installed import EnvoyOptions, Installed, LocalOptions, complete_example, read, told
 
 START = """\
@@ -36,6 +37,14 @@ def test_short_forms(tmp_path: Path) -> None:
         SliceSpec(columns=("SEX",)),
         SliceSpec(columns=("SEX", "RAC1P")),
         SliceSpec(columns=("AGEP",), bins=(18.0, 65.5)),
+    )
+
+
+def test_slices_of_live_traffic_have_the_same_short_forms(tmp_path: Path) -> None:
+    project = read(tmp_path, START + "rollout: {slices: [SEX, [SEX, {column: AGEP, bins: [18, 65.5]}]]}\n")
+    assert project.rollout.slices == (
+        LiveSlice(columns=("SEX",)),
+        LiveSlice(columns=("SEX", "AGEP"), bins=(18.0, 65.5)),
     )
 
 
@@ -158,6 +167,14 @@ CASES = [
         START + "serving: {kind: envoy, prediction_log_mb: 0}\nrollout: {drift: {pause_margin: 0.1}}",
         "8:18 rollout.drift needs the log of predictions",
     ),
+    (
+        START + "serving: {kind: envoy, prediction_log_mb: 0}\nrollout: {slices: [SEX]}",
+        "8:19 rollout.slices needs the log of predictions",
+    ),
+    (START + "rollout: {slices: [SEX, SEX]}", "7:25 rollout.slices[1] stands twice"),
+    (START + "rollout: {slices: [{name: a, where: A < 3}]}", "7:20 rollout.slices[0] is a condition, which"),
+    (START + "rollout: {slices: [5]}", "7:20 rollout.slices[0] 5 is not a slice: write SEX, [SEX, RAC1P]"),
+    (START + "rollout: {slices: [{column: A, bins: [3, 3]}]}", "7:42 rollout.slices[0].bins[1] 3 does not rise"),
     # not a mapping at all
     ("- a\n", "1:1  a list is not a mapping: the file starts with model: NAME"),
     ("employment", "1:1  'employment' is not a mapping"),

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
-from gatewright.domain.feedback import Label
+from gatewright.domain.feedback import Label, chosen_row
+from gatewright.domain.rollout import LiveSlice
 from gatewright.effects.segments import segments
 from gatewright.serving.app import ModelApp
 from gatewright.serving.models import LoadedModel, load
 from gatewright.serving.prediction_log import PredictionLog, asked
+from gatewright.serving.slice_keys import SliceKeys
+from gatewright.store.asked_slices import ask_for
 from gatewright.store.prediction_log import log_folder, parse_label, parse_prediction
 
 ROW = {"AGE": 50, "SEX": 1}
@@ -77,6 +80,63 @@ def test_a_refused_request_is_not_logged_and_has_an_id_all_the_same(model: Loade
     status, headers, _ = post(ModelApp(model, "employment", log), "/predict", {"instances": [{"X": 1}]}, HEADERS)
     log.close()
     assert (status, headers["x-request-id"], written(tmp_path)) == (422, "q-1", [])
+
+
+def noted(app: ModelApp, log: PredictionLog, folder: Path, *rows: dict[str, object]) -> list[dict[str, Any]]:
+    for row in rows:
+        post(app, "/predict", {"instances": [row]}, HEADERS)
+    log.close()
+    return [json.loads(line) for line in written(folder)]
+
+
+def test_of_the_inputs_only_the_names_of_declared_slices_are_noted(model: LoadedModel, tmp_path: Path) -> None:
+    ask_for(tmp_path, (LiveSlice(columns=("SEX",)), LiveSlice(columns=("SEX", "AGE"), bins=(18.0, 65.0))))
+    log = PredictionLog(tmp_path, model.short_digest, limit=1 << 20, columns=model.signature.names)
+    rows = ({"AGE": 17.25, "SEX": 2}, {"AGE": 18, "SEX": 1}, {"AGE": 99, "SEX": 1.5}, {"AGE": 3})
+    found = noted(ModelApp(model, "employment", log), log, tmp_path, *rows)
+    assert [entry["slices"] for entry in found] == [
+        ["SEX=2", "SEX=2 & AGE<18"],
+        ["SEX=1", "SEX=1 & AGE=[18,65)"],
+        ["SEX=other", "SEX=other & AGE>=65"],
+        ["SEX=null", "SEX=null & AGE<18"],
+    ]
+    assert b"17.25" not in b"".join(written(tmp_path))
+
+
+def test_a_request_of_several_rows_has_the_slices_of_the_one_that_counts(model: LoadedModel, tmp_path: Path) -> None:
+    ask_for(tmp_path, (LiveSlice(columns=("SEX",)),))
+    log = PredictionLog(tmp_path, model.short_digest, limit=1 << 20, columns=model.signature.names)
+    post(ModelApp(model, "employment", log), "/predict", {"instances": [{"SEX": n} for n in range(9)]}, HEADERS)
+    log.close()
+    (line,) = written(tmp_path)
+    assert json.loads(line)["slices"] == [f"SEX={chosen_row('q-1', 9)}"]
+
+
+def test_what_the_model_fails_on_is_noted_where_slices_are_asked_for(fragile_artifact: Path, tmp_path: Path) -> None:
+    fragile, folders = load(fragile_artifact), (tmp_path / "asked", tmp_path / "plain")
+    ask_for(folders[0], (LiveSlice(columns=("SEX",)),))
+    found = []
+    for folder in folders:
+        log = PredictionLog(folder, fragile.short_digest, limit=1 << 20, columns=fragile.signature.names)
+        found.append(noted(ModelApp(fragile, "employment", log), log, folder, {"AGE": 50, "SEX": 1}, {"SEX": 2}))
+    assert [(entry["out"], entry["slices"]) for entry in found[0]] == [([1], ["SEX=1"]), ([], ["SEX=2"])]
+    assert [entry["out"] for entry in found[1]] == [[1]]
+
+
+def test_slices_are_taken_up_and_dropped_while_it_runs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    keys = SliceKeys(tmp_path, ("AGE", "SEX"))
+    keys.refresh()
+    assert not keys.wanted
+    ask_for(tmp_path, (LiveSlice(columns=("SEX",)), LiveSlice(columns=("REGION",))))
+    keys.refresh()
+    assert keys.names([50.0, 2.0]) == ["SEX=2"]
+    assert "slices by REGION are not noted: the model has no such input" in caplog.text
+    ask_for(tmp_path, ())
+    keys.refresh()
+    assert not keys.wanted
+    (tmp_path / "slices.json").write_text("damaged")
+    keys.refresh()
+    assert not keys.wanted
 
 
 @pytest.mark.parametrize("name", ["", "x" * 129])

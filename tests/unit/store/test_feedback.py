@@ -147,3 +147,32 @@ def test_the_newest_answers_and_labels_of_an_arm(servers: Servers) -> None:
     assert servers.store.outputs_of("old", 2) == [(4.0, ""), (3.0, "")]
     assert [found.prediction for found in servers.store.labelled_of("old", 10)] == [3.0]
     assert servers.joined() == []
+
+
+def test_slices_go_with_the_answer_and_its_label(servers: Servers) -> None:
+    servers.answer(line("a", slices=["SEX=1"]), line("b"))
+    servers.store.put([label("a", 0.0), label("b", 0.0)], NOW)
+    assert [found.slices for found in servers.joined()] == [("SEX=1",), ()]
+    assert servers.store.slices_of("new", 10) == [("SEX=1",)]
+
+
+def test_requests_of_slices_are_told_with_those_on_which_the_model_failed(servers: Servers) -> None:
+    servers.answer(
+        line("a", slices=["SEX=1"]),
+        line("b", slices=["SEX=2"], out=[]),
+        line("c", slices=["SEX=2"], out=[], **{"try": 2}),
+        line("b", slices=["SEX=2"], arm="old", **{"try": 2}),
+        line("d"),
+        line("e", slices=["SEX=1"], route="r2|1|500"),
+    )
+    found, numbers = servers.store.sliced("r1", after=0.0, before=AT, beyond=(0, 0))
+    assert sorted(found) == [(AT - 60, 5.0, "new", ("SEX=1",), False), (AT - 60, 5.0, "new", ("SEX=2",), True)]
+    servers.answer(line("f", slices=["SEX=1"], at=AT - 90, out=[]))
+    late, _ = servers.store.sliced("r1", after=AT - 30, before=AT, beyond=numbers)
+    assert [(each.at, each.failed) for each in late] == [(AT - 90, True)]
+
+
+def test_an_id_that_was_answered_at_the_first_try_did_not_fail(servers: Servers) -> None:
+    servers.answer(line("a", slices=["SEX=1"], out=[]), line("a", slices=["SEX=1"]))
+    found, _ = servers.store.sliced("r1", after=0.0, before=AT, beyond=(0, 0))
+    assert [each.failed for each in found] == [False]

@@ -11,6 +11,7 @@ from gatewright.domain.errors import GatewrightError
 from gatewright.domain.evidence import History, Look
 from gatewright.domain.rollout import Rollout
 from gatewright.ports import Context
+from gatewright.store.asked_slices import ask_for
 from gatewright.store.feedback import Feedback
 from gatewright.store.prediction_log import log_folder
 
@@ -25,7 +26,8 @@ class LiveMetrics:
 
     def __init__(self, options: object, context: Context) -> None:
         self._requests = AccessLog(options, context)
-        self._predictions = PredictionEvidence(Feedback(log_folder(context.root, context.model)))
+        self._folder = log_folder(context.root, context.model)
+        self._predictions = PredictionEvidence(Feedback(self._folder))
         self._clock = context.clock
 
     def history(self, rollout: Rollout) -> History:
@@ -39,7 +41,12 @@ class LiveMetrics:
 
     def observe(self, rollout: Rollout, tick: int) -> Look:
         """Blocks of every metric that the policy names; if one source cannot be read, the look has failed."""
-        if rollout.policy.quality is None and rollout.policy.drift is None:
+        policy = rollout.policy
+        try:
+            ask_for(self._folder, policy.slices)
+        except GatewrightError as error:
+            return Look(cursor=rollout.cursor, error=str(error))
+        if policy.quality is None and policy.drift is None and not policy.slices:
             return self._requests.observe(rollout, tick)
         cursors = json.loads(rollout.cursor) if rollout.cursor else {"requests": "", "predictions": ""}
         seen = self._requests.observe(replace(rollout, cursor=cursors["requests"]), tick)

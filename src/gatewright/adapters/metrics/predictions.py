@@ -1,4 +1,4 @@
-"""Live evidence from what the model servers predicted: quality by labels that come late, and drift between the arms.
+"""Live evidence from what the model servers predicted: quality by labels that come late, slices, and drift.
 
 A block of quality holds the labels of requests that arrived in one window of time under one weight, and that came in
 one window of time: a late label opens a new block, and both arms are compared at equal age of their labels. Windows are
@@ -13,14 +13,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from gatewright.adapters.metrics import sliced
 from gatewright.domain.documents import short
-from gatewright.domain.evidence import Block, DriftObservation, Look, Observation
+from gatewright.domain.evidence import Block, DriftObservation, Look, Observation, PastSlices, SliceObservation
 from gatewright.domain.feedback import Labelled
 from gatewright.domain.rollout import QualityMargins, Rollout
 from gatewright.rules.evidence import interval_s
 from gatewright.stats import drift
 from gatewright.stats.sequential import design_effect
-from gatewright.store.feedback import Feedback
+from gatewright.store.feedback import Feedback, Sliced
 
 _SETTLE_S = 2.5
 _MOST_AT_ONCE = 16 << 20
@@ -39,6 +40,7 @@ class Cursor:
     label: int = 0
     requests_until: float = 0.0
     request: int = 0
+    sliced: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ class PastQuality:
 
 
 class PredictionEvidence:
-    """Quality and drift of one rollout, through a cursor."""
+    """Quality, drift and slices of one rollout, through a cursor."""
 
     def __init__(self, feedback: Feedback) -> None:
         self._feedback = feedback
@@ -76,10 +78,11 @@ class PredictionEvidence:
         """Blocks since `cursor`; none while the log is still being caught up with."""
         if not self._feedback.catch_up(now, most=_MOST_AT_ONCE):
             return Look(cursor=cursor)
-        told = Cursor(**json.loads(cursor)) if cursor else Cursor()
+        told = _decoded(cursor)
         observations: tuple[Observation, ...] = ()
         blocks: tuple[DriftObservation, ...] = ()
         outputs: list[tuple[float, str]] = []
+        slices: tuple[SliceObservation, ...] = ()
         labels_until, label = told.labels_until, told.label
         requests_until, request = told.requests_until, told.request
         if margins := rollout.policy.quality:
@@ -88,23 +91,60 @@ class PredictionEvidence:
                 rollout.id, after=told.labels_until, before=labels_until, beyond=told.label
             )
             observations = tuple(_quality(rollout, margins, found))
-        if rollout.policy.drift:
-            tick_s = interval_s(rollout.policy)
+            slices = tuple(sliced.blocks(rollout, "quality", _labels(margins, found)))
+        tick_s = interval_s(rollout.policy)
+        if rollout.policy.drift or rollout.policy.slices:
             requests_until = max(told.requests_until, _closed(now, tick_s))
+        if rollout.policy.drift:
             rows, request = self._feedback.answered(
                 rollout.id, after=told.requests_until, before=requests_until, beyond=told.request
             )
             blocks = tuple(_drift(rollout, rows, tick_s))
             if rollout.drift is None:
                 outputs = self._feedback.outputs_of(short(rollout.stable or ""), _OUTPUTS)
-        after = Cursor(labels_until=labels_until, label=label, requests_until=requests_until, request=request)
+        numbers, past_slices = told.sliced, None
+        if rollout.policy.slices:
+            asked, numbers = self._feedback.sliced(
+                rollout.id, after=told.requests_until, before=requests_until, beyond=told.sliced
+            )
+            slices += tuple(sliced.blocks(rollout, "errors", _requests(asked, tick_s)))
+            past_slices = self._past_slices(rollout) if rollout.slices is None else None
+        after = Cursor(
+            labels_until=labels_until, label=label, requests_until=requests_until, request=request, sliced=numbers
+        )
         return Look(
             cursor=json.dumps(asdict(after)),
             observations=observations,
             drift=blocks,
+            slices=slices,
+            past_slices=past_slices,
             stable_outputs=tuple(output for output, _ in outputs),
             stable_users=tuple(user for _, user in outputs) if all(user for _, user in outputs) else (),
         )
+
+    def _past_slices(self, rollout: Rollout) -> PastSlices:
+        """What the slices to follow are chosen from."""
+        stable, margins = short(rollout.stable or ""), rollout.policy.quality
+        labels = self._feedback.labelled_of(stable, _HISTORY) if margins else []
+        told = ((label.slices, _is_wrong(label, margins)) for label in labels if margins)
+        return sliced.past(self._feedback.slices_of(stable, _HISTORY), told)
+
+
+def _decoded(cursor: str) -> Cursor:
+    fields = json.loads(cursor) if cursor else {}
+    return Cursor(**{**fields, "sliced": tuple(fields.get("sliced", (0, 0)))})
+
+
+def _labels(margins: QualityMargins, labels: Iterable[Labelled]) -> Iterator[sliced.Event]:
+    window_s = margins.block.seconds
+    for label in labels:
+        window = (int(label.at // window_s), int(label.arrived // window_s))
+        yield window, label.weight, label.arm, label.slices, _is_wrong(label, margins)
+
+
+def _requests(requests: Iterable[Sliced], tick_s: float) -> Iterator[sliced.Event]:
+    for at, weight, arm, slices, failed in requests:
+        yield (int(at // tick_s), int(at // tick_s)), weight, arm, slices, failed
 
 
 def _closed(now: datetime, window_s: float) -> float:

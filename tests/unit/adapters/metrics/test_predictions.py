@@ -12,12 +12,22 @@ import pytest
 
 from gatewright.adapters.metrics.live import LiveMetrics, Options
 from gatewright.domain.duration import Duration
-from gatewright.domain.evidence import Look
+from gatewright.domain.evidence import History, Look, PastSlice, PastSlices
 from gatewright.domain.feedback import Label
-from gatewright.domain.rollout import Breaker, DriftMargins, Phase, QualityMargins, Rollout, RolloutPolicy
+from gatewright.domain.rollout import (
+    Breaker,
+    DriftMargins,
+    LiveSlice,
+    Phase,
+    QualityMargins,
+    Rollout,
+    RolloutPolicy,
+)
 from gatewright.effects.segments import Segments
 from gatewright.ports import Context
+from gatewright.rules import evidence, live_slices
 from gatewright.rules.drift import begin
+from gatewright.store.asked_slices import asked
 from gatewright.store.database import Database
 from gatewright.store.feedback import Feedback
 from gatewright.store.prediction_log import log_folder
@@ -62,10 +72,11 @@ class Live:
         self.context.access_log.touch()
         self.source = LiveMetrics(Options(), self.context)
 
-    def answer(self, arm: str, out: float, at: float, count: int = 1, **changes: Any) -> list[str]:
+    def answer(self, arm: str, out: float | None, at: float, count: int = 1, **changes: Any) -> list[str]:
         names = [f"q{self.answered + number}" for number in range(count)]
         self.answered += count
-        entry = {"at": START + at, "ms": 1, "route": "r1|3|500", "try": 1, "arm": arm[7:19], "user": "", "out": [out]}
+        outputs = [] if out is None else [out]
+        entry = {"at": START + at, "ms": 1, "route": "r1|3|500", "try": 1, "arm": arm[7:19], "user": "", "out": outputs}
         self.log.append(b"".join(json.dumps({"id": name, **entry, **changes}).encode() + b"\n" for name in names))
         return names
 
@@ -153,6 +164,54 @@ def test_the_outputs_of_stable_are_shown_until_the_cells_are_chosen(live: Live) 
     assert [(block.weight, block.canary, block.stable) for block in seen.drift] == [(5.0, (0, 2, 1), (4, 0, 0))]
     assert seen.stable_outputs == ()
     assert live.look(28).drift == ()
+
+
+def sliced(live: Live, at: float) -> list[tuple[str, str, tuple[int, ...]]]:
+    return [
+        (seen.key.metric, seen.key.name, (block.canary_n, block.canary_bad, block.stable_n, block.stable_bad))
+        for seen in live.look(at).slices
+        for block in (seen.block,)
+    ]
+
+
+def test_slices_are_chosen_from_what_stable_answered_and_then_told_by_block(live: Live) -> None:
+    policy = replace(ROLLOUT.policy, drift=None, slices=(LiveSlice(columns=("SEX",)),))
+    history = History(requests=100, errors=0, slow=0, slow_after_ms=9.0, labelled=100, wrong=5)
+    live.rollout = evidence.begin(replace(live.rollout, policy=policy), history)
+    live.label(live.answer(OLD, 1.0, at=-50, count=3, route="", slices=["SEX=1"]), 0.0, at=-30)
+    live.answer(OLD, 1.0, at=-50, count=2, route="", slices=["SEX=2"])
+    live.answer(OLD, 1.0, at=-50, count=2, route="")
+    seen = live.look(3)
+    assert seen.past_slices == PastSlices(
+        answers=5,
+        slices=(PastSlice(name="SEX=2", answers=2), PastSlice(name="SEX=1", answers=3, labelled=3, wrong=3)),
+    )
+    many = replace(seen.past_slices, slices=tuple(replace(each, answers=99) for each in seen.past_slices.slices))
+    live.rollout = replace(live.rollout, slices=live_slices.begin(live.rollout, many))
+    new = live.answer(NEW, 1.0, at=11, count=4, slices=["SEX=1"])
+    live.answer(NEW, None, at=12, slices=["SEX=2"])
+    live.answer(OLD, 1.0, at=13, count=6, slices=["SEX=2"])
+    live.answer(OLD, 1.0, at=13, count=6, slices=["SEX=3"])
+    live.label(new[:3], 0.0, at=30)
+    assert sliced(live, 43) == [
+        ("quality", "SEX=1", (3, 3, 0, 0)),
+        ("errors", "SEX=1", (4, 0, 0, 0)),
+        ("errors", "SEX=2", (1, 1, 6, 0)),
+    ]
+    assert sliced(live, 53) == []
+
+
+def test_model_servers_are_asked_for_the_slices_of_the_rollout_and_of_no_other(live: Live) -> None:
+    folder = log_folder(live.root, "toy")
+    live.look(1)
+    assert not (folder / "slices.json").exists()
+    wanted = (LiveSlice(columns=("AGE",), bins=(30.0,)),)
+    live.rollout = replace(live.rollout, policy=replace(ROLLOUT.policy, slices=wanted))
+    live.look(2)
+    assert asked(folder) == wanted
+    live.rollout = replace(live.rollout, policy=ROLLOUT.policy)
+    live.look(3)
+    assert asked(folder) == ()
 
 
 def test_users_are_shown_when_all_are_known(live: Live) -> None:
