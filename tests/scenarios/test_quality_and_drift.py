@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from gatewright.domain.duration import Duration
-from gatewright.domain.evidence import History
+from gatewright.domain.evidence import Block, History, Observation
 from gatewright.domain.rollout import DriftMargins, PauseReason, Phase, QualityMargins, Rollout
-from gatewright.rules import evidence
+from gatewright.rules import evidence, labels
 from tests.scenarios.rollout_story import POLICY, Story, rollout
 
 PAST = History(requests=5000, errors=10, slow=50, slow_after_ms=40.0, labelled=2000, wrong=160)
@@ -45,6 +45,7 @@ def test_without_labels_the_last_step_never_ends() -> None:
     assert (story.rollout.pause, story.rollout.step) == (PauseReason.INCONCLUSIVE, 2)
     assert "0 of 1656 labels of canary answers" in story.rollout.why
     assert "quality not yet shown acceptable" in story.rollout.why
+    assert "hold 0 of 60 s, the hold stands still: no labels of both versions yet" in story.rollout.why
     story.say("resume")
     story.labelled = 0.5
     story.until(Phase.PROMOTED)
@@ -56,6 +57,44 @@ def test_labels_that_stop_are_no_sign_of_health() -> None:
     story.labelled = 0.0
     story.until(Phase.PAUSED, at_most=2000)
     assert (story.rollout.pause, story.rollout.step) == (PauseReason.INCONCLUSIVE, 2)
+
+
+def test_the_last_hold_stands_still_while_labels_stop_and_goes_on_with_them() -> None:
+    story = Story(rollout=watched(quality=QualityMargins(block=Duration(10)), steps=POLICY.steps[:2]), labelled=0.5)
+    story.until_step(1)
+    for _ in range(4):
+        story.tick()
+    served = story.rollout.held_s
+    assert served >= 20
+    story.labelled, story.waiting = 0.0, []
+    for _ in range(12):
+        story.tick()
+    assert story.rollout.held_s == served + 20  # two windows
+    assert story.rollout.why.split(", ")[:2] == [
+        f"hold {served + 20:.0f} of 60 s",
+        "the hold stands still: no labels of both versions for 60 s",
+    ]
+    story.labelled, story.label_delay = 0.5, 1
+    for _ in range(3):
+        story.tick()
+    assert story.rollout.held_s > served + 20
+    assert "stands still" not in story.rollout.why
+
+
+def test_a_hold_before_the_last_step_needs_no_labels() -> None:
+    story = Story(rollout=watched(), labelled=0.0)
+    story.until_step(2)
+    assert story.rollout.labels_age_s is None
+
+
+def test_labels_of_one_version_alone_are_not_enough() -> None:
+    story = Story(rollout=watched(steps=POLICY.steps[:1]), labelled=0.5)
+    story.until_step(0)
+    seen = Observation(
+        metric="quality", weight=5, tick=1, block=Block(canary_n=0, canary_bad=0, stable_n=9, stable_bad=0)
+    )
+    assert labels.age_s(story.rollout, [seen], 5.0) is None
+    assert labels.age_s(replace(story.rollout, labels_age_s=2.0), [seen], 5.0) == 7.0
 
 
 def test_a_rollout_without_quality_needs_no_labels() -> None:

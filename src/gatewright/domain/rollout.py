@@ -157,7 +157,8 @@ class Rollout:
     """One row: the whole state that the next decision needs.
 
     `weight` is what was asked, in per cent. `held_s` is the hold time served in this step, `waited_s` all time spent
-    in it; neither accrues while the evidence is not fresh or the weight not verified. `revision` guards every write,
+    in it; neither accrues while the evidence is not fresh or the weight not verified. `labels_age_s` is how long ago
+    labels of both arms came, None if none has. `revision` guards every write,
     `epoch` fences off controllers that lost their lease. `approval` lets the step it names begin, once; `hurry` takes
     away the hold of the step it names; `full` asks for 100 % as soon as canary and traffic can be seen. `origin` is the
     run that made the version, when it is not this rollout's own; `restored_by` has asked for the version that served
@@ -179,6 +180,7 @@ class Rollout:
     held_s: float = 0.0
     waited_s: float = 0.0
     blind_s: float = 0.0
+    labels_age_s: float | None = None
     step_requests: int = 0
     requests: int = 0
     why: str = "registered"
@@ -198,6 +200,11 @@ class Rollout:
     full: Order | None = None
     origin: str | None = None
     restored_by: str | None = None
+
+    @property
+    def at_last_step(self) -> bool:
+        """Whether 100 % comes next."""
+        return self.step + 1 == len(self.policy.steps)
 
     @property
     def compared(self) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from gatewright.domain.evidence import LIVE_METRICS, Block, History, LiveMetric, MetricEvidence, Observation
 from gatewright.domain.rollout import ALMOST_FULL, Phase, Rollout, RolloutPolicy, World
-from gatewright.rules import drift, live_slices
+from gatewright.rules import drift, labels, live_slices
 from gatewright.stats import breaker, sequential
 
 SHARE_OF_ALPHA: Mapping[LiveMetric, float] = {"errors": 0.3, "latency": 0.2, "quality": 0.3}
@@ -72,8 +72,8 @@ def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollou
     """The rollout with this look's observations, and with the time that may count.
 
     A look that failed teaches nothing, and its cursor is not taken over: what it read is read again. Hold time is
-    served only in looks that were `fresh`; a late tick adds at most two ticks, so that a jump of the clock cannot
-    skip a hold. A paused rollout learns, but serves no hold.
+    served only in looks that were `fresh`, and in a step that needs labels while they come; a late tick adds at most
+    two ticks, so that a jump of the clock cannot skip a hold. A paused rollout learns, but serves no hold.
     """
     observations = () if world.source_error else world.observations
     evidence = dict(rollout.evidence)
@@ -85,6 +85,10 @@ def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollou
     elapsed = _elapsed(rollout, now)
     climbing = rollout.phase in (Phase.PENDING, Phase.PROGRESSING)
     blind = is_blind(rollout, world)
+    age = labels.age_s(rollout, observations, elapsed)
+    serves = (
+        climbing and fresh(rollout, world) and not labels.hold_stands_still(rollout, age, interval_s(rollout.policy))
+    )
     return replace(
         rollout,
         evidence=evidence,
@@ -95,9 +99,10 @@ def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollou
         ticked_at=now,
         requests=rollout.requests + sum(observation.block.canary_n for observation in blocks),
         step_requests=rollout.step_requests + here,
-        held_s=rollout.held_s + (elapsed if climbing and fresh(rollout, world) else 0.0),
+        held_s=rollout.held_s + (elapsed if serves else 0.0),
         waited_s=rollout.waited_s + (elapsed if climbing and not blind else 0.0),
         blind_s=rollout.blind_s + elapsed if blind else 0.0,
+        labels_age_s=age,
     )
 
 
@@ -136,6 +141,8 @@ def missing(rollout: Rollout, *, hold: bool = True) -> tuple[str, ...]:
     found = []
     if hold and rollout.held_s < step.hold.seconds:
         found.append(f"hold {rollout.held_s:.0f} of {step.hold.seconds:.0f} s")
+        if labels.hold_stands_still(rollout, rollout.labels_age_s, interval_s(rollout.policy)):
+            found.append(labels.in_words(rollout))
     needed = needed_requests(rollout)
     if rollout.step_requests < needed:
         found.append(f"{rollout.step_requests} of {needed} canary requests")
@@ -144,7 +151,7 @@ def missing(rollout: Rollout, *, hold: bool = True) -> tuple[str, ...]:
     found.extend(drift.missing(rollout))
     if "quality" in gating and "quality" in rollout.evidence:
         found.extend(_labels_missing(rollout, rollout.evidence["quality"]))
-    if _is_last(rollout):
+    if rollout.at_last_step:
         found.extend(live_slices.missing(rollout))
     found.extend(
         f"{standing.metric} not yet shown acceptable (e {standing.e_promote:.3g} of {standing.promote_limit:.0f})"
@@ -156,11 +163,7 @@ def missing(rollout: Rollout, *, hold: bool = True) -> tuple[str, ...]:
 
 def _gating(rollout: Rollout) -> tuple[LiveMetric, ...]:
     """The metrics that must be acceptable for this step to end: labels have time until the last one."""
-    return observed_metrics(rollout.policy) if _is_last(rollout) else LIVE_METRICS
-
-
-def _is_last(rollout: Rollout) -> bool:
-    return rollout.step + 1 == len(rollout.policy.steps)
+    return observed_metrics(rollout.policy) if rollout.at_last_step else LIVE_METRICS
 
 
 def _labels_missing(rollout: Rollout, evidence: MetricEvidence) -> tuple[str, ...]:
