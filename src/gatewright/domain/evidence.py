@@ -36,6 +36,33 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """Losses (1 - reward) of both arms in one block of time, as counts at evenly spaced levels from 0 to 1.
+
+    A loss between two levels is divided among them. ValueError for impossible counts.
+    """
+
+    canary: tuple[float, ...]
+    stable: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.canary) != len(self.stable) or len(self.canary) < 2:
+            raise ValueError(f"{len(self.canary)} and {len(self.stable)} levels; needs as many in both arms")
+        if not all(0.0 <= count < math.inf for count in (*self.canary, *self.stable)):
+            raise ValueError("counts of losses are finite numbers from 0")
+
+    @property
+    def canary_n(self) -> float:
+        """Losses of the canary."""
+        return sum(self.canary)
+
+    @property
+    def stable_n(self) -> float:
+        """Losses of stable."""
+        return sum(self.stable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockEvidence:
     """State of one block e-process: a log e-value per alternative, cash held back, and counters of all past blocks.
 
@@ -43,7 +70,8 @@ class BlockEvidence:
     `acceptable`: the null is canary >= stable + margin, so evidence speaks for promotion.
     `prior_bad` of `prior_n` requests are the stable arm's history before the rollout, at its capped weight. The
     counters are effective requests (divided by the design effect); `peak_log_e` is the highest log e-value so far.
-    ValueError for a state that no update can have led to.
+    Of numbers from 0 to 1 instead of events the bad ones are sums of losses, and `squares` is the sum of stable's
+    squared losses, the history included. ValueError for a state that no update can have led to.
     """
 
     direction: Direction
@@ -56,6 +84,7 @@ class BlockEvidence:
     canary_bad: float = 0.0
     stable_n: float = 0.0
     stable_bad: float = 0.0
+    squares: float | None = None
     peak_log_e: float = 0.0
 
     def __post_init__(self) -> None:
