@@ -19,7 +19,7 @@ from gatewright.cli.output import say, say_json
 if TYPE_CHECKING:
     from gatewright.domain.feedback import Label, Tally
 
-_COLUMNS = ("request_id", "label")
+_KINDS = ("label", "reward")
 _MOST_BYTES = 1 << 30
 
 
@@ -31,8 +31,8 @@ def feedback(file: Path, root: Path, output: Output) -> None:
     """Take over labels from FILE (- for standard input), and tell what became of them.
 
     CSV with the columns request_id and label, or JSON Lines with these keys, in which label may be a list with a
-    number for each row of the request. The request's id is the header x-request-id of its answer. A file with a line
-    that cannot be read is refused as a whole.
+    number for each row of the request. Instead of label, reward: how good the answer was, from 0 to 1. The request's
+    id is the header x-request-id of its answer. A file with a line that cannot be read is refused as a whole.
 
     \b
     Examples:
@@ -123,8 +123,9 @@ def _table(text: str) -> Iterator[tuple[int, Any]]:
     reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
         columns = reader.fieldnames or ()
-        if sorted(columns) != sorted(_COLUMNS):
-            raise ValueError(f"has the columns {', '.join(columns) or '(none)'}; needed: request_id, label")
+        if not any(sorted(columns) == sorted(("request_id", kind)) for kind in _KINDS):
+            found = ", ".join(columns) or "(none)"
+            raise ValueError(f"has the columns {found}; needed: request_id, label (or request_id, reward)")
         for row in reader:
             yield reader.line_num, row
     except csv.Error as error:
@@ -134,7 +135,8 @@ def _table(text: str) -> Iterator[tuple[int, Any]]:
 def _row(row: dict[str, Any]) -> Any:
     if None in row or None in row.values():
         raise ValueError("has another number of cells than the header")
+    kind = next(kind for kind in _KINDS if kind in row)
     try:
-        return {**row, "label": float(row["label"])}
+        return {**row, kind: float(row[kind])}
     except ValueError as error:
-        raise ValueError(f"label {row['label']!r:.80} is not a number") from error
+        raise ValueError(f"{kind} {row[kind]!r:.80} is not a number") from error

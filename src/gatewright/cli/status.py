@@ -127,7 +127,7 @@ def _show_evidence(standings: list[dict[str, Any]]) -> None:
         return
     rows = [
         (
-            standing["metric"],
+            standing["metric"] + (" (lost reward)" if standing["by_reward"] else ""),
             f"{standing['canary_share']:.2%}",
             f"{standing['stable_share']:.2%}",
             f"{standing['e_rollback']:.3g} of {standing['rollback_limit']:.0f}",
@@ -158,7 +158,7 @@ def _show_slices(found: dict[str, Any] | None) -> None:
     rows = [
         (
             each["name"],
-            each["metric"],
+            each["metric"] + (" (lost reward)" if each["by_reward"] else ""),
             f"{each['canary_share']:.2%}",
             f"{each['stable_share']:.2%}",
             f"{each['canary_n']:,.0f}",

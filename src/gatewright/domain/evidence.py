@@ -178,17 +178,21 @@ class SliceObservation:
     key: SliceKey
     weight: float
     tick: int
-    block: Block
+    block: Block | Losses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastSlice:
-    """What stable answered in one slice of late: of `labelled` answers `wrong` were wrong."""
+    """What stable answered in one slice of late: of `labelled` answers `wrong` were wrong.
+
+    Where rewards are told, `wrong` is the sum of what was lost and `squares` that of its squares.
+    """
 
     name: str
     answers: int
     labelled: int = 0
     wrong: float = 0.0
+    squares: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +210,7 @@ class Observation:
     metric: LiveMetric
     weight: float
     tick: int
-    block: Block
+    block: Block | Losses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +240,8 @@ class History:
     `slow_after_ms` is the limit L of the latency metric; `slow` counts requests above it. The design effects
     say how much the requests of one user resemble each other (1 = not at all). Of its answers, `labelled` have a
     label by now, and `wrong` of these were wrong. `per_second` is the traffic of the last hour, as far as the history
-    reaches; None where it cannot be told.
+    reaches; None where it cannot be told. Where rewards are told, `wrong` is the sum of what was lost (1 - reward), and
+    `wrong_squares` that of its squares.
     """
 
     requests: int
@@ -244,6 +249,7 @@ class History:
     slow: int
     slow_after_ms: float
     labelled: int = 0
-    wrong: int = 0
+    wrong: float = 0
+    wrong_squares: float = 0.0
     design_effects: Mapping[LiveMetric, float] = field(default_factory=dict)
     per_second: float | None = None

@@ -47,15 +47,16 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """What the right answer to a request would have been: a number per row."""
+    """What the right answer to a request would have been, or, as `reward`, how good it was: a number per row."""
 
     id: str
     values: tuple[float, ...]
+    reward: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labelled:
-    """A label joined to the request that it belongs to: one row of it, chosen by the request's id."""
+    """A label or a reward joined to the request that it belongs to: one row of it, chosen by the request's id."""
 
     at: float
     arrived: float
@@ -65,6 +66,7 @@ class Labelled:
     prediction: float
     label: float
     slices: tuple[str, ...] = ()
+    reward: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,16 +91,23 @@ def chosen_row(name: str, rows: int) -> int:
 
 
 def read_label(entry: Any) -> Label:
-    """A label from `{"request_id": …, "label": number or list of numbers}`; ValueError says what is wrong."""
-    if not isinstance(entry, Mapping) or entry.keys() != {"request_id", "label"}:
-        raise ValueError('is not {"request_id": text, "label": number}')
-    name, label = entry["request_id"], entry["label"]
+    """A label from `{"request_id": …, "label": number or list of numbers}`, or with a `reward` from 0 to 1 instead.
+
+    ValueError says what is wrong.
+    """
+    kinds = ("label", "reward")
+    kind = next((kind for kind in kinds if isinstance(entry, Mapping) and entry.keys() == {"request_id", kind}), None)
+    if kind is None:
+        raise ValueError('is not {"request_id": text, "label": number} or {"request_id": text, "reward": 0 to 1}')
+    name, label = entry["request_id"], entry[kind]
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_ID:
         raise ValueError(f"request_id {name!r:.80} is not a text of 1 to {LONGEST_ID} characters")
     values = label if isinstance(label, list) else [label]
     if not values or not all(_is_number(value) for value in values):
-        raise ValueError(f"label {label!r:.80} is not a number, or a list with a number for each row")
-    return Label(id=name, values=tuple(float(value) for value in values))
+        raise ValueError(f"{kind} {label!r:.80} is not a number, or a list with a number for each row")
+    if kind == "reward" and not all(0.0 <= value <= 1.0 for value in values):
+        raise ValueError(f"reward {label!r:.80} is not from 0 to 1")
+    return Label(id=name, values=tuple(float(value) for value in values), reward=kind == "reward")
 
 
 def _is_number(value: Any) -> bool:

@@ -84,10 +84,12 @@ class Breaker:
 class QualityMargins:
     """How many more of its answers the canary may have wrong, by labels that come later.
 
-    A number is wrong when it is further than `tolerance` from its label. Labels are compared in blocks of this length,
-    by the arrival of the request and by that of the label.
+    By rewards: how much less its mean reward, from 0 to 1, may be. A number is wrong when it is further than
+    `tolerance` from its label. Labels and rewards are compared in blocks of this length, by the arrival of the request
+    and by that of the label.
     """
 
+    by: Literal["label", "reward"] = "label"
     rollback_margin: Annotated[float, Ge(0), Lt(1)] = 0.005
     promote_margin: Annotated[float, Gt(0), Lt(1)] = 0.02
     tolerance: Annotated[float, Ge(0)] = 0.0

@@ -187,12 +187,13 @@ def _wait_for_approval(rollout: Rollout) -> Decision:
 
 
 def _degradation(standing: Standing) -> str:
+    evidence = f"(e {standing.e_rollback:.3g}, limit {standing.rollback_limit:.0f})"
+    if standing.by_reward:
+        canary, stable = 1 - standing.canary_share, 1 - standing.stable_share
+        return f"{standing.metric}: the canary earns a mean reward of {canary:.4f}, stable {stable:.4f} {evidence}"
     phrases = {"errors": "fails {} of its requests", "latency": "is slow on {} of its requests"}
     what = phrases.get(standing.metric, "has {} of its labelled answers wrong").format(f"{standing.canary_share:.2%}")
-    return (
-        f"{standing.metric}: the canary {what}, "
-        f"stable {standing.stable_share:.2%} (e {standing.e_rollback:.3g}, limit {standing.rollback_limit:.0f})"
-    )
+    return f"{standing.metric}: the canary {what}, stable {standing.stable_share:.2%} {evidence}"
 
 
 def _blindness(rollout: Rollout, world: World) -> str:

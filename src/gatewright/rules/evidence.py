@@ -10,7 +10,7 @@ from datetime import datetime
 from gatewright.domain.evidence import LIVE_METRICS, Block, History, LiveMetric, MetricEvidence, Observation
 from gatewright.domain.rollout import ALMOST_FULL, Phase, Rollout, RolloutPolicy, World
 from gatewright.rules import drift, labels, live_slices
-from gatewright.stats import breaker, sequential
+from gatewright.stats import breaker, sequential, two_arms
 
 SHARE_OF_ALPHA: Mapping[LiveMetric, float] = {"errors": 0.3, "latency": 0.2, "quality": 0.3}
 PROMOTE_ALPHA = 0.05
@@ -20,7 +20,10 @@ _HALF_A_PART = 0.0051  # weights are whole parts of 10,000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """One metric's evidence against its limits: e-values, and whether each limit has been reached."""
+    """One metric's evidence against its limits: e-values, and whether each limit has been reached.
+
+    With `by_reward` the shares are what was lost of the largest reward: 1 - mean reward.
+    """
 
     metric: LiveMetric
     e_rollback: float
@@ -31,11 +34,12 @@ class Standing:
     acceptable: bool
     canary_share: float
     stable_share: float
+    by_reward: bool = False
 
 
 def begin(rollout: Rollout, history: History) -> Rollout:
     """Freeze margins and the latency limit from stable's history; no evidence yet."""
-    counts: dict[LiveMetric, tuple[int, int]] = {
+    counts: dict[LiveMetric, tuple[float, int]] = {
         "errors": (history.errors, history.requests),
         "latency": (history.slow, history.requests),
         "quality": (history.wrong, history.labelled),
@@ -44,9 +48,10 @@ def begin(rollout: Rollout, history: History) -> Rollout:
     for metric in observed_metrics(rollout.policy):
         bad, n = counts[metric]
         worse, acceptable = _margins(rollout.policy, metric, bad / n if n else 0.0)
+        squares = history.wrong_squares if metric == "quality" and by_reward(rollout.policy) else None
         evidence[metric] = MetricEvidence(
-            worse=sequential.start("worse", worse, bad, n),
-            acceptable=sequential.start("acceptable", acceptable, bad, n),
+            worse=two_arms.start("worse", worse, bad, n, squares),
+            acceptable=two_arms.start("acceptable", acceptable, bad, n, squares),
             design_effect=history.design_effects.get(metric, 1.0),
         )
     return replace(rollout, evidence=evidence, slow_after_ms=history.slow_after_ms)
@@ -55,6 +60,11 @@ def begin(rollout: Rollout, history: History) -> Rollout:
 def observed_metrics(policy: RolloutPolicy) -> tuple[LiveMetric, ...]:
     """The metrics that a rollout has to observe: quality only where labels are expected."""
     return (*LIVE_METRICS, "quality") if policy.quality else LIVE_METRICS
+
+
+def by_reward(policy: RolloutPolicy) -> bool:
+    """Whether quality is told by rewards instead of labels."""
+    return policy.quality is not None and policy.quality.by == "reward"
 
 
 def _margins(policy: RolloutPolicy, metric: LiveMetric, rate: float) -> tuple[float, float]:
@@ -80,8 +90,8 @@ def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollou
     for observation in observations:
         if observation.metric in evidence:
             evidence[observation.metric] = _updated(evidence[observation.metric], observation)
-    blocks = [observation for observation in observations if observation.metric == "errors"]
-    here = sum(observation.block.canary_n for observation in blocks if _here(rollout, observation))
+    blocks = [(seen, seen.block) for seen in observations if seen.metric == "errors" and isinstance(seen.block, Block)]
+    here = sum(block.canary_n for seen, block in blocks if _here(rollout, seen))
     elapsed = _elapsed(rollout, now)
     climbing = rollout.phase in (Phase.PENDING, Phase.PROGRESSING)
     blind = is_blind(rollout, world)
@@ -94,10 +104,10 @@ def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollou
         evidence=evidence,
         drift=drift.absorb(rollout, world),
         slices=live_slices.absorb(rollout, world),
-        breaker_log_e=_breaker(rollout, [observation.block for observation in blocks]),
+        breaker_log_e=_breaker(rollout, [block for _, block in blocks]),
         cursor=rollout.cursor if world.source_error else cursor,
         ticked_at=now,
-        requests=rollout.requests + sum(observation.block.canary_n for observation in blocks),
+        requests=rollout.requests + sum(block.canary_n for _, block in blocks),
         step_requests=rollout.step_requests + here,
         held_s=rollout.held_s + (elapsed if serves else 0.0),
         waited_s=rollout.waited_s + (elapsed if climbing and not blind else 0.0),
@@ -191,10 +201,7 @@ def needed_requests(rollout: Rollout) -> int:
 
 
 def _needed(policy: RolloutPolicy, evidence: MetricEvidence) -> int:
-    past = evidence.acceptable
-    total = past.prior_n + past.stable_n
-    rate = (past.prior_bad + past.stable_bad) / total if total else 0.0
-    return sequential.enough_requests(rate, past.margin, policy.min_requests)
+    return two_arms.enough(evidence.acceptable, policy.min_requests)
 
 
 def _standing(rollout: Rollout, metric: LiveMetric, evidence: MetricEvidence) -> Standing:
@@ -210,14 +217,15 @@ def _standing(rollout: Rollout, metric: LiveMetric, evidence: MetricEvidence) ->
         acceptable=sequential.alarmed(evidence.acceptable, PROMOTE_ALPHA),
         canary_share=worse.canary_bad / worse.canary_n if worse.canary_n else 0.0,
         stable_share=worse.stable_bad / worse.stable_n if worse.stable_n else 0.0,
+        by_reward=worse.squares is not None,
     )
 
 
 def _updated(evidence: MetricEvidence, observation: Observation) -> MetricEvidence:
     return replace(
         evidence,
-        worse=sequential.update(evidence.worse, observation.block, evidence.design_effect),
-        acceptable=sequential.update(evidence.acceptable, observation.block, evidence.design_effect),
+        worse=two_arms.update(evidence.worse, observation.block, evidence.design_effect),
+        acceptable=two_arms.update(evidence.acceptable, observation.block, evidence.design_effect),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from gatewright.domain.evidence import MetricEvidence
 from gatewright.domain.rollout import Phase, Rollout
 from gatewright.rules.evidence import PROMOTE_ALPHA, interval_s, needed_requests, standings
-from gatewright.stats import sequential
+from gatewright.stats import sequential, two_arms
 from gatewright.stats.horizon import time_until
 
 _END = math.inf
@@ -151,7 +151,7 @@ def _growth(
     known: MetricEvidence, direction: Literal["worse", "acceptable"], rates: tuple[float, float, float, float]
 ) -> tuple[float, ...]:
     canary_share, stable_share, canary_r, stable_r = rates
-    return sequential.drift(
+    return two_arms.growth(
         known.worse if direction == "worse" else known.acceptable,
         canary_share,
         stable_share,

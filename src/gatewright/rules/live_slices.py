@@ -27,7 +27,7 @@ from gatewright.domain.evidence import (
     SlicesEvidence,
 )
 from gatewright.domain.rollout import LiveSlice, Rollout, World
-from gatewright.stats import drift, sequential
+from gatewright.stats import drift, sequential, two_arms
 
 SHARE_OF_ALPHA = 0.1
 WIDER = 2.0
@@ -49,6 +49,7 @@ class SliceStanding:
     canary_share: float
     stable_share: float
     e: float
+    by_reward: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ def absorb(rollout: Rollout, world: World) -> SlicesEvidence | None:
     for seen in world.slices:
         if seen.key in parts:
             effect = rollout.evidence[seen.key.metric].design_effect
-            parts[seen.key] = sequential.update(parts[seen.key], seen.block, effect)
+            parts[seen.key] = two_arms.update(parts[seen.key], seen.block, effect)
     mixed = replace(evidence.mixed, parts=tuple(parts[key] for key in evidence.keys))
     return replace(evidence, mixed=replace(mixed, peak_log_e=max(mixed.peak_log_e, drift.log_e_value(mixed))))
 
@@ -136,10 +137,17 @@ def missing(rollout: Rollout) -> Iterator[str]:
 def in_words(found: SlicesStanding) -> str:
     """Why a rollout goes back because of it."""
     worst = found.worst
-    what = {"errors": "fails on {} of the requests", "quality": "has {} of its labelled answers wrong"}[worst.metric]
+    canary, stable = f"{worst.canary_share:.2%}", f"{worst.stable_share:.2%}"
+    what = (
+        f"fails on {canary} of the requests"
+        if worst.metric == "errors"
+        else f"has {canary} of its labelled answers wrong"
+    )
+    if worst.by_reward:
+        what, stable = f"earns a mean reward of {1 - worst.canary_share:.4f}", f"{1 - worst.stable_share:.4f}"
     return (
-        f"slices: in {worst.name} the canary {what.format(f'{worst.canary_share:.2%}')}, stable "
-        f"{worst.stable_share:.2%} (e {found.e:.3g}, the mean of {found.followed}; limit {found.limit:.0f})"
+        f"slices: in {worst.name} the canary {what}, stable {stable} "
+        f"(e {found.e:.3g}, the mean of {found.followed}; limit {found.limit:.0f})"
     )
 
 
@@ -154,7 +162,10 @@ def _start(known: MetricEvidence, metric: SliceMetric, past: PastSlice) -> Block
     borrowed = _BORROWED if whole.prior_n else 0.0
     wrong, labelled = (past.wrong, past.labelled) if metric == "quality" else (0.0, 0)
     margin = min(_WIDEST, WIDER * whole.margin)
-    return sequential.start("worse", margin, wrong + borrowed * rate, labelled + borrowed)
+    squares = None
+    if whole.squares is not None:
+        squares = past.squares + (borrowed * whole.squares / whole.prior_n if borrowed else 0.0)
+    return two_arms.start("worse", margin, wrong + borrowed * rate, labelled + borrowed, squares)
 
 
 def _of_slice(key: SliceKey, part: BlockEvidence) -> SliceStanding:
@@ -165,6 +176,7 @@ def _of_slice(key: SliceKey, part: BlockEvidence) -> SliceStanding:
         canary_share=part.canary_bad / part.canary_n if part.canary_n else 0.0,
         stable_share=part.stable_bad / part.stable_n if part.stable_n else 0.0,
         e=_exp(sequential.log_e_value(part)),
+        by_reward=part.squares is not None,
     )
 
 

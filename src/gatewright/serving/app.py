@@ -176,7 +176,9 @@ async def read_body(receive: Receive) -> bytes:
 def _read_labels(document: Mapping[str, object]) -> list[Label]:
     entries = document.get("labels")
     if len(document) != 1 or not isinstance(entries, list) or not 0 < len(entries) <= MOST_LABELS:
-        allowed = f'{{"labels": [{{"request_id": text, "label": number}}, …]}} with 1 to {MOST_LABELS:,} labels'
+        allowed = (
+            f'{{"labels": [{{"request_id": text, "label": number}}, …]}} with 1 to {MOST_LABELS:,} labels or rewards'
+        )
         raise BadRequest("not a list of labels", allowed=allowed)
     labels = []
     for index, entry in enumerate(entries):

@@ -81,8 +81,8 @@ class PredictionLog:
 
     def keep(self, labels: Iterable[Label]) -> None:
         """Write labels; they are on the disk itself when this returns. OSError when it refuses."""
-        lines = (json.dumps({"request_id": label.id, "label": list(label.values)}) + "\n" for label in labels)
-        self._labels.append("".join(lines).encode(), durable=True)
+        entries = ({"request_id": label.id, _kind(label): list(label.values)} for label in labels)
+        self._labels.append("".join(json.dumps(entry) + "\n" for entry in entries).encode(), durable=True)
 
     def close(self) -> None:
         """Write what waits, and end."""
@@ -116,6 +116,10 @@ class PredictionLog:
         if rows is None:
             return []
         return self._slices.names(rows[chosen_row(request.id.decode("latin-1"), len(rows))].tolist())
+
+
+def _kind(label: Label) -> str:
+    return "reward" if label.reward else "label"
 
 
 def _line(request: Asked, answered: float, outputs: Sequence[float], arm: str, slices: list[str]) -> bytes:

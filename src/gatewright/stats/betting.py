@@ -67,7 +67,7 @@ def start(direction: Direction, margin: float, n: float, total: float, squares: 
 
     They weigh at most 2,000. Without any, the first block with losses of stable only teaches their mean.
     """
-    if not (0 <= squares <= total + 1e-9 and total <= n < math.inf):
+    if not (0 <= squares <= total + 1e-9 and total <= n + 1e-9 < math.inf):
         raise ValueError(
             f"history: n={n!r}, sum={total!r}, squares={squares!r}; needs 0 <= squares <= sum <= n, finite"
         )
@@ -144,6 +144,21 @@ def variance(evidence: BlockEvidence) -> float:
         return 0.25
     mean = (evidence.prior_bad + evidence.stable_bad) / n
     return (n * max(0.0, evidence.squares / n - mean * mean) + 0.25) / (n + 1.0)
+
+
+def design_effect(per_user: Iterable[Sequence[float]]) -> float:
+    """Variance of stable's mean loss relative to independent losses, from the losses of each user; >= 1.
+
+    Ratio estimator of Rao and Scott (1992), with the losses' own variance for that of events.
+    """
+    users = [losses for losses in per_user if losses]
+    n = sum(map(len, users))
+    mean = math.fsum(map(math.fsum, users)) / n if n else 0.0
+    alone = math.fsum((loss - mean) ** 2 for losses in users for loss in losses)
+    if len(users) < 2 or not alone:
+        return 1.0
+    together = math.fsum((math.fsum(losses) - len(losses) * mean) ** 2 for losses in users)
+    return max(1.0, together * len(users) / (len(users) - 1) / alone)
 
 
 def enough_losses(evidence: BlockEvidence, floor: int) -> int:

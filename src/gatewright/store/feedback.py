@@ -29,13 +29,13 @@ _FAIL = "INSERT OR IGNORE INTO failures (id, at, rollout, weight, arm, slices) V
 _NEVER_ANSWERED = "NOT EXISTS (SELECT 1 FROM requests WHERE requests.id = failures.id AND attempt = 1)"
 # A request that was rescued, or whose id stands for several, is nobody's evidence.
 _JOIN = """
-INSERT OR IGNORE INTO joined (id, at, arrived, rollout, weight, arm, prediction, label, user, slices)
+INSERT OR IGNORE INTO joined (id, at, arrived, rollout, weight, arm, prediction, label, user, slices, reward)
 SELECT labels.id, ?, requests.at, rollout, weight, arm, prediction, json_extract(label, '$[' || chosen || ']'), user,
-    slices
+    slices, reward
 FROM labels JOIN requests ON requests.id = labels.id
 WHERE attempt = 1 AND copies = 1 AND json_array_length(label) = rows_n AND labels.id IN ({ids})
 """
-_FIELDS = "at, arrived, weight, arm, user, prediction, label, slices"
+_FIELDS = "at, arrived, weight, arm, user, prediction, label, slices, reward"
 
 
 class Sliced(NamedTuple):
@@ -184,11 +184,13 @@ class Feedback:
         new: list[str] = []
         for label in labels:
             values = json.dumps(label.values)
-            known = connection.execute("SELECT label FROM labels WHERE id = ?", (label.id,)).fetchone()
+            known = connection.execute("SELECT label, reward FROM labels WHERE id = ?", (label.id,)).fetchone()
             if known is not None:
-                counts["doubled" if known["label"] == values else "conflicting"] += 1
+                counts["doubled" if tuple(known) == (values, label.reward) else "conflicting"] += 1
                 continue
-            connection.execute("INSERT INTO labels VALUES (?, ?, ?)", (label.id, now, values))
+            connection.execute(
+                "INSERT INTO labels (id, at, label, reward) VALUES (?, ?, ?, ?)", (label.id, now, values, label.reward)
+            )
             new.append(label.id)
         for kind, count in counts.items():
             connection.execute(
@@ -257,7 +259,7 @@ def _failure(prediction: Prediction) -> tuple[Any, ...]:
 
 
 def _labelled(row: sqlite3.Row) -> Labelled:
-    return Labelled(**{**dict(row), "slices": _names(row["slices"])})
+    return Labelled(**{**dict(row), "slices": _names(row["slices"]), "reward": bool(row["reward"])})
 
 
 def _names(slices: str) -> tuple[str, ...]:

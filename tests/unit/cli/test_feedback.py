@@ -29,8 +29,10 @@ def answered(workspace: Path) -> Path:
         "request_id,label\na,1\nb,0\n",
         "\ufefflabel,request_id\r\n1,a\r\n0,b\r\n",
         '{"request_id": "a", "label": 1}\n\n{"request_id": "b", "label": [0.5]}\n',
+        "request_id,reward\na,1\nb,0.25\n",
+        '{"request_id": "a", "label": 7}\n{"request_id": "b", "reward": 0.5}\n',
     ],
-    ids=["CSV", "CSV of a spreadsheet", "JSON Lines"],
+    ids=["CSV", "CSV of a spreadsheet", "JSON Lines", "rewards", "JSON Lines of both"],
 )
 def test_labels_of_a_file_are_joined(answered: Path, shell: Shell, text: str) -> None:
     (answered / "labels").write_text(text, encoding="utf-8")
@@ -57,6 +59,10 @@ def test_unknown_doubled_and_conflicting_ones_are_told(answered: Path, shell: Sh
         ("request_id,label\na\n", 2, "another number of cells"),
         ("id,label\na,1\n", 1, "needed: request_id, label"),
         ("", 1, "needed: request_id, label"),
+        ("request_id,reward\na,1\nb,1.01\n", 3, "reward 1.01 is not from 0 to 1"),
+        ("request_id,reward\na,good\n", 2, "reward 'good' is not a number"),
+        ("request_id,label,reward\na,1,1\n", 1, "needed: request_id, label (or request_id, reward)"),
+        ('{"request_id": "a", "label": 1, "reward": 1}\n', 1, 'is not {"request_id": text, "label": number} or'),
         ('request_id,label\n"a,1\n', 1, "is not CSV"),
         ('{"request_id": "a", "label": 1}\n{"request_id": "b"', 2, "is not JSON"),
         ('{"request_id": "a", "label": 1, "label": 2}\n', 1, "stands twice"),

@@ -121,7 +121,7 @@ ROLLOUT: dict[str, Any] = {
     "standings": [
         {
             "metric": "errors", "canary_share": 0.0, "stable_share": 0.0012, "e_rollback": 0.863,
-            "rollback_limit": 333.33, "e_promote": 1.1, "promote_limit": 20.0,
+            "rollback_limit": 333.33, "e_promote": 1.1, "promote_limit": 20.0, "by_reward": False,
         }
     ],
     "drift": None, "slices": None,
@@ -178,7 +178,10 @@ def test_quality_and_drift_stand_beside_the_rest(capsys: pytest.CaptureFixture[s
 
 def test_slices_are_told_by_the_worst_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     parts = [
-        {"name": name, "metric": metric, "canary_n": 1152.0, "canary_share": share, "stable_share": 0.0797, "e": e}
+        {
+            "name": name, "metric": metric, "canary_n": 1152.0, "canary_share": share, "stable_share": 0.0797, "e": e,
+            "by_reward": False,
+        }
         for name, metric, share, e in (
             ("SEX=2", "quality", 0.1979, 13200.0), ("SEX=1", "quality", 0.0803, 0.512), ("SEX=2", "errors", 0.08, 0.5),
             ("SEX=1", "errors", 0.0, 0.4),

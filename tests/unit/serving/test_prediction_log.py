@@ -168,10 +168,15 @@ def test_a_disk_that_refuses_costs_entries_and_no_answer(
 def test_labels_are_on_disk_when_they_are_accepted(model: LoadedModel, tmp_path: Path) -> None:
     log = PredictionLog(tmp_path, model.short_digest, limit=1 << 20)
     labels = [{"request_id": "q-1", "label": 1}, {"request_id": "q-2", "label": [0, 1]}]
+    labels.append({"request_id": "q-3", "reward": 0.5})
     status, _, answer = post(ModelApp(model, "employment", log), "/feedback", {"labels": labels}, {})
-    assert (status, answer) == (202, {"accepted": 2})
+    assert (status, answer) == (202, {"accepted": 3})
     found = [parse_label(line) for line in written(tmp_path, "labels")]
-    assert found == [Label(id="q-1", values=(1.0,)), Label(id="q-2", values=(0.0, 1.0))]
+    assert found == [
+        Label(id="q-1", values=(1.0,)),
+        Label(id="q-2", values=(0.0, 1.0)),
+        Label(id="q-3", values=(0.5,), reward=True),
+    ]
     log.close()
 
 
@@ -181,6 +186,7 @@ def test_labels_are_on_disk_when_they_are_accepted(model: LoadedModel, tmp_path:
         ({"labels": [{"request_id": "q", "label": 1}, {"request_id": "q", "label": "yes"}]}, "labels[1]"),
         ({"labels": [{"request_id": "", "label": 1}]}, "labels[0]"),
         ({"labels": [{"request_id": "q", "label": True}]}, "labels[0]"),
+        ({"labels": [{"request_id": "q", "reward": -0.1}]}, "labels[0]"),
         ({"labels": [{"request_id": "q", "label": []}]}, "labels[0]"),
         ({"labels": [{"request_id": "q", "label": 10**400}]}, "labels[0]"),
         ({"labels": [{"id": "q", "label": 1}]}, "labels[0]"),

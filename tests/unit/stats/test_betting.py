@@ -126,6 +126,13 @@ def test_growth_is_what_a_block_of_losses_at_mean_and_deviation_brings() -> None
     assert divided[0] > expected[0]
 
 
+def test_users_whose_losses_are_alike_count_less() -> None:
+    alike = [[0.2] * 5, [0.8] * 5] * 10
+    assert betting.design_effect(alike) == pytest.approx(5 * 20 / 19)
+    assert betting.design_effect([[0.2, 0.8], [0.8, 0.2]] * 10) == 1.0
+    assert betting.design_effect([[0.1, 0.9]]) == betting.design_effect([[0.5], [0.5]]) == 1.0
+
+
 def test_enough_losses_bring_three_standard_errors_within_the_margin() -> None:
     state = betting.start("acceptable", 0.02, 2000, 500.0, 135.0)
     variance = (2000 * (135 / 2000 - 0.0625) + 0.25) / 2001

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,15 @@ def test_the_newest_answers_and_labels_of_an_arm(servers: Servers) -> None:
     assert servers.store.outputs_of("old", 2) == [(4.0, ""), (3.0, "")]
     assert [found.prediction for found in servers.store.labelled_of("old", 10)] == [3.0]
     assert servers.joined() == []
+
+
+def test_a_reward_is_no_label_of_the_same_number(servers: Servers) -> None:
+    servers.answer(line("a"), line("b"))
+    first = [replace(label("a", 1.0), reward=True), label("b", 1.0)]
+    assert servers.store.put(first, NOW).joined == 2
+    assert servers.store.put([label("a", 1.0)], NOW) == Tally(conflicting=1)
+    assert servers.store.put(first[:1], NOW) == Tally(doubled=1)
+    assert [(found.reward, found.label) for found in servers.joined()] == [(True, 1.0), (False, 1.0)]
 
 
 def test_slices_go_with_the_answer_and_its_label(servers: Servers) -> None:

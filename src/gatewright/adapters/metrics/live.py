@@ -37,7 +37,13 @@ class LiveMetrics:
             return history
         past = self._predictions.past_quality(rollout, rollout.policy.quality, self._clock.now())
         effects = {**history.design_effects, "quality": past.design_effect}
-        return replace(history, labelled=past.labelled, wrong=past.wrong, design_effects=effects)
+        return replace(
+            history,
+            labelled=past.labelled,
+            wrong=past.wrong,
+            wrong_squares=past.squares or 0.0,
+            design_effects=effects,
+        )
 
     def observe(self, rollout: Rollout, tick: int) -> Look:
         """Blocks of every metric that the policy names; if one source cannot be read, the look has failed."""

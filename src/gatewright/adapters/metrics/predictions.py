@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from gatewright.adapters.metrics import sliced
+from gatewright.adapters.metrics import sliced, told
+from gatewright.adapters.metrics.told import PastQuality
 from gatewright.domain.documents import short
-from gatewright.domain.evidence import Block, DriftObservation, Look, Observation, PastSlices, SliceObservation
+from gatewright.domain.evidence import DriftObservation, Look, Observation, PastSlices, SliceObservation
 from gatewright.domain.feedback import Labelled
 from gatewright.domain.rollout import QualityMargins, Rollout
 from gatewright.rules.evidence import interval_s
 from gatewright.stats import drift
-from gatewright.stats.sequential import design_effect
 from gatewright.store.feedback import Feedback, Sliced
 
 _SETTLE_S = 2.5
@@ -43,15 +43,6 @@ class Cursor:
     sliced: tuple[int, int] = (0, 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastQuality:
-    """Stable's own labelled answers before a rollout, and how much those of one user resemble each other."""
-
-    labelled: int
-    wrong: int
-    design_effect: float
-
-
 class PredictionEvidence:
     """Quality, drift and slices of one rollout, through a cursor."""
 
@@ -62,50 +53,41 @@ class PredictionEvidence:
         """What the newest labels say of stable."""
         self._feedback.catch_up(now, most=_MOST_AT_ONCE)
         seen = self._feedback.labelled_of(short(rollout.stable or ""), _HISTORY)
-        wrong = [_is_wrong(label, margins) for label in seen]
-        users: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-        for label, bad in zip(seen, wrong, strict=True):
-            users[label.user][0] += 1
-            users[label.user][1] += bad
-        known = "" not in users
-        return PastQuality(
-            labelled=len(seen),
-            wrong=sum(wrong),
-            design_effect=design_effect((n, k) for n, k in users.values()) if known else 1.0,
-        )
+        return told.past(told.of_kind(seen, margins), margins)
 
     def observe(self, rollout: Rollout, cursor: str, now: datetime) -> Look:
         """Blocks since `cursor`; none while the log is still being caught up with."""
         if not self._feedback.catch_up(now, most=_MOST_AT_ONCE):
             return Look(cursor=cursor)
-        told = _decoded(cursor)
+        known = _decoded(cursor)
         observations: tuple[Observation, ...] = ()
         blocks: tuple[DriftObservation, ...] = ()
         outputs: list[tuple[float, str]] = []
         slices: tuple[SliceObservation, ...] = ()
-        labels_until, label = told.labels_until, told.label
-        requests_until, request = told.requests_until, told.request
+        labels_until, label = known.labels_until, known.label
+        requests_until, request = known.requests_until, known.request
         if margins := rollout.policy.quality:
-            labels_until = max(told.labels_until, _closed(now, margins.block.seconds))
+            labels_until = max(known.labels_until, _closed(now, margins.block.seconds))
             found, label = self._feedback.labelled(
-                rollout.id, after=told.labels_until, before=labels_until, beyond=told.label
+                rollout.id, after=known.labels_until, before=labels_until, beyond=known.label
             )
+            found = told.of_kind(found, margins)
             observations = tuple(_quality(rollout, margins, found))
             slices = tuple(sliced.blocks(rollout, "quality", _labels(margins, found)))
         tick_s = interval_s(rollout.policy)
         if rollout.policy.drift or rollout.policy.slices:
-            requests_until = max(told.requests_until, _closed(now, tick_s))
+            requests_until = max(known.requests_until, _closed(now, tick_s))
         if rollout.policy.drift:
             rows, request = self._feedback.answered(
-                rollout.id, after=told.requests_until, before=requests_until, beyond=told.request
+                rollout.id, after=known.requests_until, before=requests_until, beyond=known.request
             )
             blocks = tuple(_drift(rollout, rows, tick_s))
             if rollout.drift is None:
                 outputs = self._feedback.outputs_of(short(rollout.stable or ""), _OUTPUTS)
-        numbers, past_slices = told.sliced, None
+        numbers, past_slices = known.sliced, None
         if rollout.policy.slices:
             asked, numbers = self._feedback.sliced(
-                rollout.id, after=told.requests_until, before=requests_until, beyond=told.sliced
+                rollout.id, after=known.requests_until, before=requests_until, beyond=known.sliced
             )
             slices += tuple(sliced.blocks(rollout, "errors", _requests(asked, tick_s)))
             past_slices = self._past_slices(rollout) if rollout.slices is None else None
@@ -125,9 +107,9 @@ class PredictionEvidence:
     def _past_slices(self, rollout: Rollout) -> PastSlices:
         """What the slices to follow are chosen from."""
         stable, margins = short(rollout.stable or ""), rollout.policy.quality
-        labels = self._feedback.labelled_of(stable, _HISTORY) if margins else []
-        told = ((label.slices, _is_wrong(label, margins)) for label in labels if margins)
-        return sliced.past(self._feedback.slices_of(stable, _HISTORY), told)
+        seen = told.of_kind(self._feedback.labelled_of(stable, _HISTORY), margins) if margins else []
+        losses = [(label.slices, told.lost(label, margins)) for label in seen if margins]
+        return sliced.past(self._feedback.slices_of(stable, _HISTORY), losses)
 
 
 def _decoded(cursor: str) -> Cursor:
@@ -139,12 +121,12 @@ def _labels(margins: QualityMargins, labels: Iterable[Labelled]) -> Iterator[sli
     window_s = margins.block.seconds
     for label in labels:
         window = (int(label.at // window_s), int(label.arrived // window_s))
-        yield window, label.weight, label.arm, label.slices, _is_wrong(label, margins)
+        yield window, label.weight, label.arm, label.slices, told.lost(label, margins)
 
 
 def _requests(requests: Iterable[Sliced], tick_s: float) -> Iterator[sliced.Event]:
     for at, weight, arm, slices, failed in requests:
-        yield (int(at // tick_s), int(at // tick_s)), weight, arm, slices, failed
+        yield (int(at // tick_s), int(at // tick_s)), weight, arm, slices, float(failed)
 
 
 def _closed(now: datetime, window_s: float) -> float:
@@ -152,21 +134,16 @@ def _closed(now: datetime, window_s: float) -> float:
     return (now.timestamp() - _SETTLE_S) // window_s * window_s
 
 
-def _is_wrong(label: Labelled, margins: QualityMargins) -> bool:
-    return abs(label.prediction - label.label) > margins.tolerance
-
-
 def _quality(rollout: Rollout, margins: QualityMargins, labels: Iterable[Labelled]) -> Iterator[Observation]:
-    arms = {short(rollout.canary): 0, short(rollout.stable or ""): 2}
+    canary, stable = short(rollout.canary), short(rollout.stable or "")
     window_s = margins.block.seconds
-    counts: dict[tuple[int, int, float], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    losses: dict[tuple[int, int, float], dict[str, list[float]]] = defaultdict(lambda: {canary: [], stable: []})
     for label in labels:
-        if label.arm in arms and label.weight:
-            counted = counts[int(label.at // window_s), int(label.arrived // window_s), label.weight]
-            counted[arms[label.arm]] += 1
-            counted[arms[label.arm] + 1] += _is_wrong(label, margins)
-    for (_, arrival, weight), (canary_n, canary_bad, stable_n, stable_bad) in sorted(counts.items()):
-        block = Block(canary_n=canary_n, canary_bad=canary_bad, stable_n=stable_n, stable_bad=stable_bad)
+        if label.arm in (canary, stable) and label.weight:
+            window = int(label.at // window_s), int(label.arrived // window_s), label.weight
+            losses[window][label.arm].append(told.lost(label, margins))
+    for (_, arrival, weight), lost in sorted(losses.items()):
+        block = told.block(lost[canary], lost[stable], margins)
         yield Observation(metric="quality", weight=weight, tick=arrival, block=block)
 
 

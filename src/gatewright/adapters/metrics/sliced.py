@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
+from gatewright.adapters.metrics import told
 from gatewright.domain.documents import short
-from gatewright.domain.evidence import Block, PastSlice, PastSlices, SliceKey, SliceMetric, SliceObservation
+from gatewright.domain.evidence import PastSlice, PastSlices, SliceMetric, SliceObservation
 from gatewright.domain.rollout import Rollout
 
-Event = tuple[tuple[int, int], float, str, tuple[str, ...], bool]
-"""Window of the request and of what is told of it, weight, arm, slices, and whether it was bad."""
+Event = tuple[tuple[int, int], float, str, tuple[str, ...], float]
+"""Window of the request and of what is told of it, weight, arm, slices, and what was lost: 0 good, 1 bad."""
 
 
 def blocks(rollout: Rollout, metric: SliceMetric, events: Iterable[Event]) -> Iterator[SliceObservation]:
@@ -25,35 +26,38 @@ def blocks(rollout: Rollout, metric: SliceMetric, events: Iterable[Event]) -> It
     if rollout.slices is None:
         return
     followed = {key.name: key for key in rollout.slices.keys if key.metric == metric}
-    arms = {short(rollout.canary): 0, short(rollout.stable or ""): 2}
-    counts: dict[tuple[tuple[int, int], float, SliceKey], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for window, weight, arm, slices, bad in events:
-        if weight and arm in arms:
+    canary, stable = short(rollout.canary), short(rollout.stable or "")
+    losses: dict[tuple[tuple[int, int], float, str], dict[str, list[float]]]
+    losses = defaultdict(lambda: {canary: [], stable: []})
+    for window, weight, arm, slices, lost in events:
+        if weight and arm in (canary, stable):
             for name in followed.keys() & set(slices):
-                counted = counts[window, weight, followed[name]]
-                counted[arms[arm]] += 1
-                counted[arms[arm] + 1] += bad
-    for (window, weight, key), (canary_n, canary_bad, stable_n, stable_bad) in sorted(
-        counts.items(), key=lambda item: (item[0][0], item[0][1], item[0][2].name)
-    ):
-        block = Block(canary_n=canary_n, canary_bad=canary_bad, stable_n=stable_n, stable_bad=stable_bad)
-        yield SliceObservation(key=key, weight=weight, tick=window[1], block=block)
+                losses[window, weight, name][arm].append(lost)
+    margins = rollout.policy.quality if metric == "quality" else None
+    for (window, weight, name), lost_by in sorted(losses.items()):
+        arms = lost_by[canary], lost_by[stable]
+        block = told.block(*arms, margins) if margins else told.events(*arms)
+        yield SliceObservation(key=followed[name], weight=weight, tick=window[1], block=block)
 
 
-def past(answers: Iterable[tuple[str, ...]], labels: Iterable[tuple[tuple[str, ...], bool]]) -> PastSlices:
-    """What stable answered of late, and was told of it: all, and by slice."""
+def past(answers: Iterable[tuple[str, ...]], losses: Iterable[tuple[tuple[str, ...], float]]) -> PastSlices:
+    """What stable answered of late, and what it lost by what was told of it: all, and by slice."""
     known = [slices for slices in answers if slices]
     answered = Counter(name for slices in known for name in set(slices))
-    labelled: Counter[str] = Counter()
-    wrong: Counter[str] = Counter()
-    for slices, bad in labels:
+    lost: dict[str, list[float]] = defaultdict(list)
+    for slices, loss in losses:
         for name in set(slices):
-            labelled[name] += 1
-            wrong[name] += bad
+            lost[name].append(loss)
     return PastSlices(
         answers=len(known),
         slices=tuple(
-            PastSlice(name=name, answers=count, labelled=labelled[name], wrong=wrong[name])
+            PastSlice(
+                name=name,
+                answers=count,
+                labelled=len(lost[name]),
+                wrong=sum(lost[name]),
+                squares=sum(loss * loss for loss in lost[name]),
+            )
             for name, count in answered.items()
         ),
     )

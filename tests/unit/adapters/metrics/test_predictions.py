@@ -12,7 +12,7 @@ import pytest
 
 from gatewright.adapters.metrics.live import LiveMetrics, Options
 from gatewright.domain.duration import Duration
-from gatewright.domain.evidence import History, Look, PastSlice, PastSlices
+from gatewright.domain.evidence import History, Look, Losses, PastSlice, PastSlices
 from gatewright.domain.feedback import Label
 from gatewright.domain.rollout import (
     Breaker,
@@ -27,6 +27,7 @@ from gatewright.effects.segments import Segments
 from gatewright.ports import Context
 from gatewright.rules import evidence, live_slices
 from gatewright.rules.drift import begin
+from gatewright.stats import betting
 from gatewright.store.asked_slices import asked
 from gatewright.store.database import Database
 from gatewright.store.feedback import Feedback
@@ -84,6 +85,11 @@ class Live:
         now = datetime.fromtimestamp(START + at, UTC)
         self.labels.catch_up(now)
         self.labels.put([Label(id=name, values=(value,)) for name in names], now)
+
+    def reward(self, names: list[str], value: float, at: float) -> None:
+        now = datetime.fromtimestamp(START + at, UTC)
+        self.labels.catch_up(now)
+        self.labels.put([Label(id=name, values=(value,), reward=True) for name in names], now)
 
     def look(self, at: float) -> Look:
         self.clock.moment = datetime.fromtimestamp(START + at, UTC)
@@ -184,7 +190,7 @@ def test_slices_are_chosen_from_what_stable_answered_and_then_told_by_block(live
     seen = live.look(3)
     assert seen.past_slices == PastSlices(
         answers=5,
-        slices=(PastSlice(name="SEX=2", answers=2), PastSlice(name="SEX=1", answers=3, labelled=3, wrong=3)),
+        slices=(PastSlice(name="SEX=2", answers=2), PastSlice(name="SEX=1", answers=3, labelled=3, wrong=3, squares=3)),
     )
     many = replace(seen.past_slices, slices=tuple(replace(each, answers=99) for each in seen.past_slices.slices))
     live.rollout = replace(live.rollout, slices=live_slices.begin(live.rollout, many))
@@ -199,6 +205,36 @@ def test_slices_are_chosen_from_what_stable_answered_and_then_told_by_block(live
         ("errors", "SEX=2", (1, 1, 6, 0)),
     ]
     assert sliced(live, 53) == []
+
+
+def test_rewards_are_told_as_what_was_lost_and_labels_beside_them_are_not(live: Live) -> None:
+    margins = QualityMargins(by="reward", block=Duration(20.0))
+    live.rollout = replace(live.rollout, policy=replace(ROLLOUT.policy, quality=margins, drift=None))
+    live.reward(live.answer(OLD, 1.0, at=-50, count=2, route=""), 0.75, at=-30)
+    live.label(live.answer(OLD, 1.0, at=-50, count=5, route=""), 0.0, at=-30)
+    history = live.source.history(live.rollout)
+    assert (history.labelled, history.wrong, history.wrong_squares) == (2, 0.5, 0.125)
+    live.reward(live.answer(NEW, 1.0, at=1), 1.0, at=30)
+    live.reward(live.answer(NEW, 1.0, at=1), 0.0, at=30)
+    live.reward(live.answer(OLD, 1.0, at=2), 0.6, at=31)
+    live.label(live.answer(NEW, 1.0, at=2), 0.0, at=31)
+    (seen,) = [found for found in live.look(43).observations if found.metric == "quality"]
+    assert seen.block == Losses(canary=betting.spread([0.0, 1.0]), stable=betting.spread([0.4]))
+
+
+def test_slices_of_rewards_are_told_the_same_way(live: Live) -> None:
+    margins = QualityMargins(by="reward", block=Duration(20.0))
+    policy = replace(ROLLOUT.policy, quality=margins, drift=None, slices=(LiveSlice(columns=("SEX",)),))
+    begun = evidence.begin(
+        replace(live.rollout, policy=policy), History(requests=9, errors=0, slow=0, slow_after_ms=9.0)
+    )
+    past = PastSlices(answers=500, slices=(PastSlice(name="SEX=1", answers=500, labelled=10, wrong=4.0, squares=2.0),))
+    live.rollout = replace(begun, slices=live_slices.begin(begun, past))
+    assert live.rollout.slices is not None
+    assert live.rollout.slices.mixed.parts[1].squares == 2.0
+    live.reward(live.answer(NEW, 1.0, at=1, slices=["SEX=1"]), 0.5, at=30)
+    blocks = [found.block for found in live.look(43).slices if found.key.metric == "quality"]
+    assert blocks == [Losses(canary=betting.spread([0.5]), stable=betting.spread([]))]
 
 
 def test_model_servers_are_asked_for_the_slices_of_the_rollout_and_of_no_other(live: Live) -> None:
