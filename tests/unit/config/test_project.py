@@ -171,7 +171,7 @@ CASES = [
         START + "serving: {kind: envoy, prediction_log_mb: 0}\nrollout: {slices: [SEX]}",
         "8:19 rollout.slices needs the log of predictions",
     ),
-    (START + "rollout: {quality: {by: rewards}}", "7:25 rollout.quality.by 'rewards' is not one of: label, reward; did"),
+    (START + "rollout: {quality: {by: rewards}}", "7:25 rollout.quality.by 'rewards' is not one of: label, reward"),
     (START + "rollout: {quality: {by: reward, tolerance: 1}}", "7:44 rollout.quality.tolerance says when an answer"),
     (START + "rollout: {slices: [SEX, SEX]}", "7:25 rollout.slices[1] stands twice"),
     (START + "rollout: {slices: [{name: a, where: A < 3}]}", "7:20 rollout.slices[0] is a condition, which"),
