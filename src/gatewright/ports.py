@@ -140,7 +140,10 @@ class Traffic(Protocol):
         """Read back weight and arms; a failure to read is told in the state, not raised."""
 
     def set_weight(self, rollout: Rollout, weight: float) -> None:
-        """Ask for `weight` per cent for the canary and renew the lease; LeaseLost for an outdated epoch."""
+        """Ask for `weight` per cent for the canary, and `rollout.mirror` as copies, and renew the lease.
+
+        LeaseLost for an outdated epoch.
+        """
 
     def finish(self, rollout: Rollout) -> None:
         """After a terminal phase: promoted makes the canary the stable arm, rolled back unloads it."""

@@ -14,6 +14,7 @@ from gatewright.domain.errors import LeaseLost
 from gatewright.domain.evidence import History, Look, Observation
 from gatewright.domain.lineage import Artifact, ModelVersion
 from gatewright.domain.rollout import ALMOST_FULL, ArmState, Phase, Rollout, TrafficState
+from gatewright.domain.shadow import ShadowObservation
 from gatewright.ports import Registration
 
 
@@ -66,6 +67,7 @@ class FakeTraffic:
     """Traffic in memory. `deaf`: it takes weights but does not apply them; `unreadable`: it cannot be read back."""
 
     shown: float = 0.0
+    mirrored: float = 0.0
     settled: bool = False
     epoch: int = 0
     deaf: bool = False
@@ -78,7 +80,7 @@ class FakeTraffic:
     def prepare(self, rollout: Rollout, canary: Artifact, stable: Artifact | None) -> None:
         """A new rollout starts at 0 per cent, and with epochs of its own."""
         if rollout.id != self.driven:
-            self.driven, self.epoch, self.shown = rollout.id, 0, 0.0
+            self.driven, self.epoch, self.shown, self.mirrored = rollout.id, 0, 0.0, 0.0
         self._fence(rollout)
         self.settled = False
 
@@ -88,19 +90,19 @@ class FakeTraffic:
         stable = ArmState(digest=rollout.stable, ready=True) if rollout.stable else None
         if self.unreadable is not None:
             return TrafficState(weight=None, error=self.unreadable, canary=canary, stable=stable)
-        return TrafficState(weight=self.shown, settled=self.settled, canary=canary, stable=stable)
+        return TrafficState(weight=self.shown, mirror=self.mirrored, settled=self.settled, canary=canary, stable=stable)
 
     def set_weight(self, rollout: Rollout, weight: float) -> None:
         """Apply it, unless deaf; LeaseLost for an outdated epoch."""
         self._fence(rollout)
         self.weights.append(weight)
         if not self.deaf:
-            self.shown = min(weight, ALMOST_FULL)
+            self.shown, self.mirrored = min(weight, ALMOST_FULL), rollout.mirror
 
     def finish(self, rollout: Rollout) -> None:
         """Promoted keeps all traffic, rolled back has none."""
         self._fence(rollout)
-        self.settled = True
+        self.settled, self.mirrored = True, 0.0
         if rollout.phase not in (Phase.PROMOTING, Phase.PROMOTED):
             self.shown = 0.0
 
@@ -117,11 +119,16 @@ class FakeMetricSource:
     past: History = field(default_factory=lambda: History(requests=1000, errors=2, slow=10, slow_after_ms=50.0))
     error: str | None = None
     waiting: list[Observation] = field(default_factory=list)
+    copies: list[ShadowObservation] = field(default_factory=list)
     looks: int = 0
 
     def show(self, *observations: Observation) -> None:
         """What the next look sees."""
         self.waiting.extend(observations)
+
+    def show_copies(self, *observations: ShadowObservation) -> None:
+        """What the next look sees of the requests that were copied."""
+        self.copies.extend(observations)
 
     def history(self, rollout: Rollout) -> History:
         """Stable's past."""
@@ -133,7 +140,8 @@ class FakeMetricSource:
         if self.error is not None:
             return Look(cursor=rollout.cursor, error=self.error)
         seen, self.waiting = tuple(self.waiting), []
-        return Look(cursor=str(self.looks), observations=seen, requests=len(seen))
+        copies, self.copies = tuple(self.copies), []
+        return Look(cursor=str(self.looks), observations=seen, shadow=copies, requests=len(seen))
 
 
 @dataclass(slots=True)

@@ -29,6 +29,7 @@ from gatewright.domain.rollout import (
     Verb,
     World,
 )
+from gatewright.domain.shadow import ShadowObservation
 from gatewright.rules import canary, evidence, orders
 
 CANARY, STABLE = "sha256:new", "sha256:old"
@@ -83,6 +84,8 @@ class Story:
     label_delay: int = 12
     ones: tuple[float, float] | None = None
     groups: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    copies: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    mirrored: float = 0.0
     shown: float | None = 0.0
     settled: bool = False
     serving: str | None = STABLE
@@ -134,6 +137,7 @@ class Story:
         else:
             traffic = TrafficState(
                 weight=self.shown,
+                mirror=self.mirrored,
                 settled=self.settled,
                 canary=ArmState(digest=CANARY, ready=self.ready, error=self.server_error),
                 stable=ArmState(digest=STABLE, ready=True) if self.rollout.stable else None,
@@ -145,6 +149,7 @@ class Story:
             drift=() if self.source_error else self._predictions(seconds),
             slices=() if self.source_error else self._slices(seconds),
             past_slices=self._past_slices() if self.groups else None,
+            shadow=() if self.source_error else self._copies(seconds),
             stable_outputs=(0.0, 1.0) * 500 if self.ones else (),
             source_error=self.source_error,
             commands=said,
@@ -196,6 +201,19 @@ class Story:
             for name, (share, canary, stable) in self.groups.items()
         )
 
+    def _copies(self, seconds: float) -> tuple[ShadowObservation, ...]:
+        """Copies of which these shares fail, are answered otherwise than by stable with 1, and otherwise with 0."""
+        if not self.mirrored or not self.per_second:
+            return ()
+        asked = self._whole(("copies", "asked"), self.per_second * self.mirrored * max(0.0, seconds))
+        failed, ones, zeros = (self._whole(("copies", str(i)), asked * share) for i, share in enumerate(self.copies))
+        answered = asked - failed
+        same = answered - ones - zeros
+        pairs = ((0, 0, same // 2), (1, 1, same - same // 2), (1, 0, ones), (0, 1, zeros))
+        cells = tuple(pair for pair in pairs if pair[2]) if self.rollout.drift else ()
+        tick = int(self.now.timestamp())
+        return (ShadowObservation(tick=tick, asked=asked, failed=failed, equal=same, cells=cells),)
+
     def _block(self, metric: str, seconds: float, shares: tuple[float, float]) -> Block:
         total = self.per_second * max(0.0, seconds)
         canary_n = self._whole((metric, "canary"), total * (self.shown or 0.0) / 100)
@@ -224,5 +242,6 @@ class Story:
                 self.settled, self.serving = True, CANARY
             case Phase.ROLLING_BACK:
                 self.shown, self.settled, self.serving = 0.0, False, self.rollout.stable
+                self.mirrored = 0.0
             case _:
-                self.shown = min(self.rollout.weight, ALMOST_FULL)
+                self.shown, self.mirrored = min(self.rollout.weight, ALMOST_FULL), self.rollout.mirror

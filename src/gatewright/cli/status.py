@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from gatewright.workspace import Workspace
 
 _COLOURS = {
-    "promoted": "green", "progressing": "cyan", "promoting": "cyan", "paused": "yellow", "rolling_back": "red",
-    "rolled_back": "red", "ready": "green", "starting": "yellow", "gone": "red",
+    "promoted": "green", "shadowing": "cyan", "progressing": "cyan", "promoting": "cyan", "paused": "yellow",
+    "rolling_back": "red", "rolled_back": "red", "ready": "green", "starting": "yellow", "gone": "red",
 }  # fmt: skip
 _INDENT = " " * 11
 _SLICES = 3
@@ -99,7 +99,8 @@ def show_rollout(rollout: dict[str, Any] | None) -> None:
         _line("rollout", "none yet")
         return
     ended = rollout["phase"] in ("promoted", "rolled_back")
-    step = "" if ended else f"  step {rollout['step'] + 1} of {rollout['steps']}"
+    number = 0 if rollout["mirror"] else rollout["step"] + 1
+    step = "" if ended else f"  step {number} of {rollout['steps']}"
     phase = rollout["phase"] + (f" ({rollout['pause']})" if rollout["pause"] else "")
     _line("rollout", f"{rollout['id']}  {_coloured(rollout['phase'], phase)}{step}")
     observed = "unknown" if rollout["observed"] is None else f"{rollout['observed']:g} %"
@@ -107,8 +108,13 @@ def show_rollout(rollout: dict[str, Any] | None) -> None:
         facts = [
             ("weight", f"recorded {rollout['weight']:g} %, observed {observed}"),
             ("hold", f"{span(rollout['held_s'])} of {span(rollout['hold_s'])}"),
-            ("requests", f"{rollout['requests']:,} by the canary in this step, {rollout['needed_requests']:,} needed"),
         ]
+        if rollout["mirror"]:
+            copied = f"recorded {rollout['mirror']:.4g}, observed {rollout['mirror_observed']:.4g}"
+            facts.append(("copies", f"{copied} of the requests, answers thrown away"))
+        else:
+            needed = f"{rollout['needed_requests']:,} needed"
+            facts.append(("requests", f"{rollout['requests']:,} by the canary in this step, {needed}"))
         if rollout["slow_after_ms"] is not None:
             facts.append(("slow", f"above {rollout['slow_after_ms']:g} ms"))
         if rollout["projected"] is not None:
@@ -120,6 +126,7 @@ def show_rollout(rollout: dict[str, Any] | None) -> None:
     _show_evidence(rollout["standings"])
     _show_drift(rollout["drift"])
     _show_slices(rollout["slices"])
+    _show_shadow(rollout["shadow"])
 
 
 def _show_evidence(standings: list[dict[str, Any]]) -> None:
@@ -167,6 +174,22 @@ def _show_slices(found: dict[str, Any] | None) -> None:
         for each in found["slices"][:_SLICES]
     ]
     table(rows, head=("WORST SLICES", "BAD", "CANARY", "STABLE", "OF", "e WORSE"), indent=_INDENT)
+
+
+def _show_shadow(shadow: dict[str, Any] | None) -> None:
+    if shadow is not None:
+        say(_INDENT + fit(f"shadow    {in_shadow(shadow)}", used=len(_INDENT)))
+
+
+def in_shadow(shadow: dict[str, Any]) -> str:
+    """What step 0 has shown, in words."""
+    words = [f"{shadow['answered']:,} of {shadow['asked']:,} copies answered"]
+    if shadow["equal_share"] is not None:
+        words.append(f"{shadow['equal_share']:.2%} as stable did")
+    if shadow["what"]:
+        drift = f"e {shadow['e_pause']:.3g} (pause), {shadow['e_rollback']:.3g} (back) of {shadow['limit']:.0f}"
+        words.append(f"{shadow['what']}: {100 * shadow['difference']:+.2f} points, {drift}")
+    return "; ".join(words)
 
 
 def show_processes(rows: list[dict[str, Any]], indent: str = "", name: str = "") -> None:

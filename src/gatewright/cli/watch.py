@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatewright.cli.options import Output
 from gatewright.cli.output import say, span
-from gatewright.cli.status import show_rollout
+from gatewright.cli.status import in_shadow, show_rollout
 
 if TYPE_CHECKING:
     from gatewright.domain.rollout import Rollout
@@ -39,12 +39,15 @@ def line(view: dict[str, Any]) -> str:
     """One look in one line: phase, weights, hold, e-values against their limits, requests, what it is heading for."""
     observed = "unknown" if view["observed"] is None else f"{view['observed']:g} %"
     words = [
-        f"{view['phase']} step {view['step'] + 1} of {view['steps']}",
+        f"{view['phase']} step {0 if view['mirror'] else view['step'] + 1} of {view['steps']}",
         f"asked {view['weight']:g} %, is {observed}",
     ]
     if view["phase"] not in _ENDED:
         words.append(f"hold {span(view['held_s'])} of {span(view['hold_s'])}")
-        words.append(f"{view['requests']:,} of {view['needed_requests']:,} requests")
+        if view["mirror"]:
+            words.append(in_shadow(view["shadow"]) if view["shadow"] else "no copy answered yet")
+        else:
+            words.append(f"{view['requests']:,} of {view['needed_requests']:,} requests")
     words += [
         f"{each['metric']} e {each['e_rollback']:.3g} of {each['rollback_limit']:.0f} worse, "
         f"{each['e_promote']:.3g} of {each['promote_limit']:.0f} acceptable"

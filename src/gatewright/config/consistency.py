@@ -215,6 +215,6 @@ def _predictions(values: Values, whole: Values) -> Iterator[Finding]:
         yield ("rollout", "drift", at), f"the pause_margin {pause} is above the rollback_margin {rollback}: swap them"
     if values.at(("rollout", "quality", "by")) == "reward" and values.number(("rollout", "quality", "tolerance")):
         yield ("rollout", "quality", "tolerance"), "says when an answer differs from its label: a reward has none"
-    for name in ("quality", "drift", "slices"):
+    for name in ("quality", "drift", "slices", "shadow"):
         if values.at(("rollout", name)) not in (None, []) and whole.number(("serving", "prediction_log_mb")) == 0:
             yield ("rollout", name), "needs the log of predictions: write serving.prediction_log_mb above 0"

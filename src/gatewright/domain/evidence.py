@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from gatewright.domain.shadow import ShadowObservation
+
 Direction = Literal["worse", "acceptable"]
 LiveMetric = Literal["errors", "latency", "quality"]
 SliceMetric = Literal["errors", "quality"]
@@ -225,6 +227,7 @@ class Look:
     cursor: str
     observations: tuple[Observation, ...] = ()
     drift: tuple[DriftObservation, ...] = ()
+    shadow: tuple[ShadowObservation, ...] = ()
     stable_outputs: tuple[float, ...] = ()
     stable_users: tuple[str, ...] = ()
     slices: tuple[SliceObservation, ...] = ()

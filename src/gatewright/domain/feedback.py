@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
+from gatewright.domain.routing import COPY, MIRRORED
+
 PREDICTIONS, LABELS = "predictions", "labels"
 """First words of the names of their segments."""
 LONGEST_ID = 128
@@ -19,7 +21,8 @@ class Prediction:
     """One request that reached a model: `outputs` has a number per row, and none if the model failed on it.
 
     `slices` names the declared slices of one of its rows, `chosen_row`; empty unless a rollout has asked for them.
-    `route` is what the gateway called its split (rollout, revision, weight), empty without one; `arm` the first twelve
+    `route` is what the gateway called its split (rollout, revision, weight, and whether the request was copied or is
+    the copy), empty without one; `arm` the first twelve
     digits of the model's digest; `attempt` 2 when another arm had been asked first; `user` a hash, empty if unknown.
     Times in seconds since the epoch.
     """
@@ -32,6 +35,16 @@ class Prediction:
     user: str
     outputs: tuple[float, ...]
     slices: tuple[str, ...] = ()
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether the request was also sent to a canary that nobody gets answers from."""
+        return self.route.endswith(f"|{MIRRORED}")
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is the canary's answer to such a copy."""
+        return self.route.endswith(f"|{COPY}")
 
     @property
     def rollout(self) -> str:

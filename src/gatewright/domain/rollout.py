@@ -22,6 +22,7 @@ from gatewright.domain.evidence import (
     SlicesEvidence,
 )
 from gatewright.domain.gate import Share, Text
+from gatewright.domain.shadow import Shadow, ShadowEvidence, ShadowObservation
 
 FULL = 100.0
 ALMOST_FULL = 99.99  # while both arms live, the old one keeps 1 of 10,000 so that it remains a retry target
@@ -32,6 +33,7 @@ class Phase(StrEnum):
     """Where a rollout stands."""
 
     PENDING = "pending"
+    SHADOWING = "shadowing"
     PROGRESSING = "progressing"
     PAUSED = "paused"
     PROMOTING = "promoting"
@@ -133,6 +135,7 @@ class RolloutPolicy:
     quality: QualityMargins | None = None
     drift: DriftMargins | None = None
     slices: tuple[LiveSlice, ...] = ()
+    shadow: Shadow | None = None
     breaker: Breaker = Breaker()
     alpha: Annotated[float, Gt(0), Le(0.2)] = 0.01
     blind_after: Duration = Duration(900.0)
@@ -140,9 +143,13 @@ class RolloutPolicy:
 
     def extension_s(self, step: Step) -> float:
         """Seconds a step may take beyond its hold before the rollout is inconclusive."""
+        return self.extension_of(step.hold)
+
+    def extension_of(self, hold: Duration) -> float:
+        """The same of what has this hold."""
         if isinstance(self.max_extension, Duration):
             return self.max_extension.seconds
-        return self.max_extension * step.hold.seconds
+        return self.max_extension * hold.seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,13 +165,13 @@ class Order:
 class Rollout:
     """One row: the whole state that the next decision needs.
 
-    `weight` is what was asked, in per cent. `held_s` is the hold time served in this step, `waited_s` all time spent
-    in it; neither accrues while the evidence is not fresh or the weight not verified. `labels_age_s` is how long ago
-    labels of both arms came, None if none has. `revision` guards every write,
-    `epoch` fences off controllers that lost their lease. `approval` lets the step it names begin, once; `hurry` takes
-    away the hold of the step it names; `full` asks for 100 % as soon as canary and traffic can be seen. `origin` is the
-    run that made the version, when it is not this rollout's own; `restored_by` has asked for the version that served
-    before, which needs no evidence.
+    `weight` is what was asked, in per cent, `mirror` the share of the requests to copy, 0 to 1. `held_s` is the hold
+    time served in this step, `waited_s` all time spent in it; neither accrues while the evidence is not fresh or the
+    weight not verified. `labels_age_s` is how long ago labels of both arms came, None if none has. `revision` guards
+    every write, `epoch` fences off controllers that lost their lease. `approval` lets the step it names begin, once;
+    `hurry` takes away the hold of the step it names; `full` asks for 100 % as soon as canary and traffic can be seen.
+    `origin` is the run that made the version, when it is not this rollout's own; `restored_by` has asked for the
+    version that served before, which needs no evidence.
     """
 
     id: str
@@ -179,6 +186,7 @@ class Rollout:
     pause: PauseReason | None = None
     step: int = 0
     weight: float = 0.0
+    mirror: float = 0.0
     held_s: float = 0.0
     waited_s: float = 0.0
     blind_s: float = 0.0
@@ -195,6 +203,7 @@ class Rollout:
     evidence: Mapping[LiveMetric, MetricEvidence] = field(default_factory=dict)
     drift: DriftEvidence | None = None
     slices: SlicesEvidence | None = None
+    shadow: ShadowEvidence | None = None
     breaker_log_e: tuple[float, ...] = ()
     bootstrap_by: str | None = None
     approval: Order | None = None
@@ -241,10 +250,12 @@ class TrafficState:
     """Traffic as read back from the proxy itself, never as it was asked.
 
     `weight` is the share, in per cent, of the live route that goes to the canary's digest; None when nothing could be
-    read, and `error` says why. `settled`: the traffic no longer depends on a lease, the rollout's end is its new state.
+    read, and `error` says why. `mirror` is the share, 0 to 1, of which it gets copies. `settled`: the traffic no longer
+    depends on a lease, the rollout's end is its new state.
     """
 
     weight: float | None
+    mirror: float = 0.0
     settled: bool = False
     canary: ArmState | None = None
     stable: ArmState | None = None
@@ -258,6 +269,7 @@ class World:
     traffic: TrafficState
     observations: tuple[Observation, ...] = ()
     drift: tuple[DriftObservation, ...] = ()
+    shadow: tuple[ShadowObservation, ...] = ()
     stable_outputs: tuple[float, ...] = ()
     stable_users: tuple[str, ...] = ()
     slices: tuple[SliceObservation, ...] = ()

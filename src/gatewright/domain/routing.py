@@ -10,6 +10,9 @@ from gatewright.domain.errors import UnusableInput
 WHOLE = 10_000
 """All traffic, in hundredths of a per cent."""
 
+MIRRORED, COPY = "mirrored", "copy"
+"""Last words of a route's name: of a request that was copied, and of the copy."""
+
 _ROLLOUT = re.compile(r"[A-Za-z0-9._-]*")
 
 
@@ -27,12 +30,15 @@ class RouteTable:
 
     Weights are hundredths of a per cent and sum to 10,000. A cluster never has weight 0: a gateway would not try
     it when the other one fails. `rollout` is empty outside a rollout. `version` names this table as a whole.
+    Of all predictions the share in `mirror`, hundredths of a per cent, is also sent to the cluster named there; its
+    answers go nowhere.
     """
 
     version: str
     rollout: str
     revision: int
     clusters: tuple[tuple[str, int], ...]
+    mirror: tuple[str, int] | None = None
 
     def __post_init__(self) -> None:
         names = [name for name, _ in self.clusters]
@@ -48,6 +54,8 @@ class RouteTable:
             problem = f"it needs one or two different clusters, not {names}"
         elif min(weights) < 1 or sum(weights) != WHOLE:
             problem = f"weights {weights} are not positive with the sum {WHOLE}"
+        elif self.mirror and (self.mirror[0] in (*names, "") or not 1 <= self.mirror[1] <= WHOLE):
+            problem = f"mirror {self.mirror} is not another cluster with a share of 1 to {WHOLE}"
         if problem:
             raise UnusableInput(f"route table {self.version!r}: {problem}", fix="correct what asked for it")
 
@@ -61,9 +69,28 @@ class RouteTable:
         """What the access log tells of each request: rollout, revision and canary weight."""
         return f"{self.rollout}|{self.revision}|{self.canary_weight}"
 
+    @property
+    def mirrored_name(self) -> str:
+        """What logs tell of a request that was copied."""
+        return f"{self.rollout}|{self.revision}|0|{MIRRORED}"
+
+    @property
+    def copy_name(self) -> str:
+        """What the log of predictions tells of the copy."""
+        return f"{self.rollout}|{self.revision}|0|{COPY}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every cluster that gets requests, or copies of them."""
+        return (*(name for name, _ in self.clusters), *(self.mirror[:1] if self.mirror else ()))
+
     def share(self, digest: str) -> float:
         """Per cent of the traffic that goes to the model with this digest."""
         return 100.0 * dict(self.clusters).get(cluster_name(digest), 0) / WHOLE
+
+    def mirrored_share(self, digest: str) -> float:
+        """The share, 0 to 1, of the predictions that are copied to the model with this digest."""
+        return self.mirror[1] / WHOLE if self.mirror and self.mirror[0] == cluster_name(digest) else 0.0
 
 
 def cluster_name(digest: str) -> str:

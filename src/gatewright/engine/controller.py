@@ -13,7 +13,7 @@ from gatewright.domain.lineage import Artifact
 from gatewright.domain.rollout import ALMOST_FULL, NOW_SERVES, Decision, PauseReason, Phase, Rollout, World
 from gatewright.engine.ending import write_record
 from gatewright.ports import Progress
-from gatewright.rules import canary, drift, evidence, live_slices, orders
+from gatewright.rules import canary, drift, evidence, live_slices, orders, shadow
 from gatewright.store.records import Event
 from gatewright.store.runs import RunFolder
 from gatewright.workspace import Workspace
@@ -90,6 +90,7 @@ class Controller:
             traffic=workspace.traffic.state(rollout),
             observations=look.observations if rollout.phase in _OBSERVING else (),
             drift=look.drift if rollout.phase in _OBSERVING else (),
+            shadow=look.shadow,
             stable_outputs=look.stable_outputs,
             stable_users=look.stable_users,
             slices=look.slices if rollout.phase in _OBSERVING else (),
@@ -160,7 +161,7 @@ def _events(
     approved = before.pause is PauseReason.APPROVAL and after.approval is not None
     if approved and after.phase is not Phase.PAUSED:
         return ordered  # which tell why it goes on
-    climbing = (Phase.PENDING, Phase.PROGRESSING)
+    climbing = (Phase.PENDING, Phase.SHADOWING, Phase.PROGRESSING)
     kind = "step" if before.phase in climbing and after.phase is Phase.PROGRESSING else after.phase.value
     if before.phase is Phase.PAUSED and after.phase in (*climbing, Phase.PROMOTING):
         kind = "resumed"
@@ -207,8 +208,8 @@ def _order_events(known: Rollout, heard: Rollout, now: datetime) -> Iterator[Eve
 
 
 def _evidence(rollout: Rollout) -> Any:
-    """What a record proves its decision by; drift and slices only where they are observed."""
-    more = {"drift": rollout.drift, "slices": rollout.slices}
+    """What a record proves its decision by; drift, slices and copies only where they are observed."""
+    more = {"drift": rollout.drift, "slices": rollout.slices, "shadow": rollout.shadow}
     return {**rollout.evidence, **{name: found for name, found in more.items() if found}}
 
 
@@ -265,5 +266,6 @@ def _tick_body(rollout: Rollout, world: World) -> dict[str, Any]:
         "standings": plain(evidence.standings(rollout)),
         "drift": plain(drift.standing(rollout)),
         "slices": plain(live_slices.summary(rollout)),
+        "shadow": plain(shadow.standing(rollout)),
         "blocks": plain(world.observations),
     }

@@ -105,7 +105,9 @@ class ModelRuntime:
         if route is None:
             return None
         lapsed = self._lease.lapsed(route, now)
-        unheard = route.weight > 0 and route.stable is not None and not self._has_answered(route.canary)
+        unheard = (
+            (route.weight > 0 or route.mirror > 0) and route.stable is not None and not self._has_answered(route.canary)
+        )
         fallback = route.fallback if self._fallback_serves(route) and self._has_answered(route.fallback) else None
         wanted = routing.table(
             rollout=route.rollout,
@@ -115,9 +117,10 @@ class ModelRuntime:
             fallback=fallback,
             weight=route.weight,
             lapsed=lapsed or unheard,
+            mirror=route.mirror,
         )
         known = {server.name for server in self._servers.values() if server.answered}
-        if wanted is None or all(name in known for name, _ in wanted.clusters):
+        if wanted is None or all(name in known for name in wanted.names):
             return wanted
         return self._applied
 
@@ -135,7 +138,7 @@ class ModelRuntime:
         self._gateway.configure(table, endpoints)
         live = self._gateway.table()
         self._applied = table
-        in_use = {name for name, _ in live.clusters} if live else set()
+        in_use = set(live.names) if live else set()
         for digest in [digest for digest in self._servers if digest not in wanted]:
             if cluster_name(digest) not in in_use:
                 self._servers.pop(digest).stop()

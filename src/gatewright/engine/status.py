@@ -11,7 +11,7 @@ from gatewright.domain.errors import WorldFailed
 from gatewright.domain.rollout import Rollout
 from gatewright.domain.routing import RouteTable
 from gatewright.engine.opening import open_runs
-from gatewright.rules import drift, evidence, horizon, live_slices, routing
+from gatewright.rules import drift, evidence, horizon, live_slices, routing, shadow
 from gatewright.workspace import Workspace
 
 _NURSERY = "gatewright.serving.nursery"
@@ -49,6 +49,7 @@ def traffic(workspace: Workspace) -> dict[str, Any]:
             fallback=route.fallback,
             weight=route.weight,
             lapsed=False,
+            mirror=route.mirror,
         )
     try:
         observed, error = workspace.gateway.table(), None
@@ -59,7 +60,9 @@ def traffic(workspace: Workspace) -> dict[str, Any]:
 
 def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
     """One rollout: phase, weights, hold, evidence."""
-    step = rollout.policy.steps[rollout.step]
+    policy = rollout.policy
+    hold = policy.shadow.hold if rollout.mirror and policy.shadow else policy.steps[rollout.step].hold
+    traffic = workspace.traffic.state(rollout)
     ahead = horizon.project(rollout)
     return {
         "id": rollout.id,
@@ -68,11 +71,13 @@ def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
         "pause": rollout.pause.value if rollout.pause else None,
         "why": rollout.why,
         "step": rollout.step,
-        "steps": len(rollout.policy.steps),
+        "steps": len(policy.steps),
         "weight": rollout.weight,
-        "observed": workspace.traffic.state(rollout).weight,
+        "observed": traffic.weight,
+        "mirror": rollout.mirror,
+        "mirror_observed": traffic.mirror,
         "held_s": round(rollout.held_s, 1),
-        "hold_s": step.hold.seconds,
+        "hold_s": hold.seconds,
         "requests": rollout.step_requests,
         "needed_requests": evidence.needed_requests(rollout),
         "slow_after_ms": rollout.slow_after_ms,
@@ -81,6 +86,7 @@ def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
         "standings": [plain(standing) for standing in evidence.standings(rollout)],
         "drift": plain(drift.standing(rollout)),
         "slices": plain(live_slices.standing(rollout)),
+        "shadow": plain(shadow.standing(rollout)),
     }
 
 

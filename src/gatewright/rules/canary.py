@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gatewright.domain.rollout import ALMOST_FULL, FULL, Command, Decision, PauseReason, Phase, Rollout, World
-from gatewright.rules import drift, live_slices, orders
+from gatewright.rules import drift, live_slices, orders, shadow
 from gatewright.rules.evidence import Standing, breaker_tripped, fresh, is_blind, missing, standings, verified
 
 START_LIMIT_S = 600.0
@@ -49,9 +49,10 @@ def _decided(rollout: Rollout, world: World) -> Decision:
         case _ if rollout.blind_s > rollout.policy.blind_after.seconds:
             why = f"nothing could be seen for {rollout.blind_s:.0f} s: {_blindness(rollout, world)}"
             return _pause(rollout, PauseReason.BLIND, why)
-        case _ if (seen := drift.standing(rollout)) and seen.drifted:
-            why = drift.in_words(seen, e=seen.e_pause, margin=seen.pause_margin)
-            return _pause(rollout, PauseReason.DRIFT, why)
+        case _ if moved := _drifted(rollout):
+            return _pause(rollout, PauseReason.DRIFT, moved)
+        case Phase.SHADOWING:
+            return _shadowing(rollout, world)
         case Phase.PROMOTING:
             return _stay(rollout, "waiting until the traffic shows 100 %")
         case _:
@@ -61,7 +62,8 @@ def _decided(rollout: Rollout, world: World) -> Decision:
 def apply(rollout: Rollout, decision: Decision) -> Rollout:
     """The rollout as `decision` wants it; a new step starts its own hold, a resumed one its own extension."""
     resumed = rollout.phase is Phase.PAUSED and decision.phase is not Phase.PAUSED
-    started = rollout.phase is Phase.PENDING and decision.phase is not Phase.PENDING
+    before = rollout.phase in (Phase.PENDING, Phase.SHADOWING)
+    started = before and decision.phase not in (rollout.phase, Phase.PAUSED)
     if resumed:
         rollout = replace(rollout, waited_s=0.0, blind_s=0.0)
         rollout = drift.accepted(rollout) if rollout.pause is PauseReason.DRIFT else rollout
@@ -72,6 +74,7 @@ def apply(rollout: Rollout, decision: Decision) -> Rollout:
         phase=decision.phase,
         step=decision.step,
         weight=decision.weight,
+        mirror=shadow.mirror_after(rollout, decision.phase),
         why=decision.why,
         actor=decision.actor,
         pause=decision.pause,
@@ -95,6 +98,8 @@ def _ending(rollout: Rollout, world: World) -> Decision | None:
         return _back(rollout, drift.in_words(seen, e=seen.e_rollback, margin=seen.rollback_margin))
     if (sliced := live_slices.standing(rollout)) and sliced.degraded:
         return _back(rollout, live_slices.in_words(sliced))
+    if copies := _failed_in_shadow(rollout):
+        return _back(rollout, copies)
     if breaker_tripped(rollout):
         share = rollout.policy.breaker.max_error_share
         return _back(rollout, f"the canary's error share is above its absolute limit of {share:.1%}")
@@ -114,12 +119,49 @@ def _pending(rollout: Rollout, world: World) -> Decision:
     if rollout.restored_by is not None:
         why = f"back to version {rollout.number}, by {rollout.restored_by}"
         return replace(_to(rollout, Phase.PROMOTING, why, weight=FULL), actor=rollout.restored_by)
+    if shadow.wanted(rollout):
+        return _to(rollout, Phase.SHADOWING, "the canary is ready: it gets copies of the requests")
+    return _first_step(rollout, "the canary is ready")
+
+
+def _shadowing(rollout: Rollout, world: World) -> Decision:
+    if is_blind(rollout, world):
+        return _stay(rollout, _blindness(rollout, world))
+    lacking = ", ".join(shadow.missing(rollout))
+    if not lacking and fresh(rollout, world):
+        return _first_step(rollout, "healthy on copies")
+    lacking = lacking or "no copy was answered in this look"
+    if rollout.waited_s > shadow.patience_s(rollout):
+        return _pause(rollout, PauseReason.INCONCLUSIVE, f"no conclusion after {rollout.waited_s:.0f} s: {lacking}")
+    return _stay(rollout, lacking)
+
+
+def _first_step(rollout: Rollout, why: str) -> Decision:
     first = rollout.policy.steps[0]
     if orders.waits_for_approval(rollout):
         return _wait_for_approval(rollout)
     actor = rollout.approval.actor if rollout.approval else "gatewright"
-    why = f"the canary is ready: {first.weight:g} %"
+    why = f"{why}: {first.weight:g} %"
     return replace(_to(rollout, Phase.PROGRESSING, why, weight=first.weight), actor=actor)
+
+
+def _drifted(rollout: Rollout) -> str | None:
+    """Why a person should look at what the canary predicts, live or on copies."""
+    if (seen := drift.standing(rollout)) and seen.drifted:
+        return drift.in_words(seen, e=seen.e_pause, margin=seen.pause_margin)
+    margins, copies = rollout.policy.drift, shadow.standing(rollout)
+    if margins is not None and copies is not None and copies.drifted:
+        return shadow.drift_in_words(copies, e=copies.e_pause, margin=margins.pause_margin)
+    return None
+
+
+def _failed_in_shadow(rollout: Rollout) -> str | None:
+    policy, copies = rollout.policy, shadow.standing(rollout)
+    if copies is not None and copies.broken:
+        return shadow.broken_in_words(copies, policy.breaker.max_error_share)
+    if copies is not None and copies.degraded and policy.drift is not None:
+        return shadow.drift_in_words(copies, e=copies.e_rollback, margin=policy.drift.rollback_margin)
+    return None
 
 
 def _progressing(rollout: Rollout, world: World) -> Decision:
@@ -157,13 +199,15 @@ def _paused(rollout: Rollout, world: World) -> Decision:
 
 
 def _go_on(rollout: Rollout, why: str) -> Decision:
-    before = {0.0: Phase.PENDING, FULL: Phase.PROMOTING}.get(rollout.weight, Phase.PROGRESSING)
+    without_weight = Phase.SHADOWING if rollout.mirror else Phase.PENDING
+    before = {0.0: without_weight, FULL: Phase.PROMOTING}.get(rollout.weight, Phase.PROGRESSING)
     return _to(rollout, before, why)
 
 
 def _rolling_back(rollout: Rollout, world: World) -> Decision:
     """The end: the canary read back at 0, and the baseline what it was; before the first deployment there is none."""
-    restored = world.traffic.weight == 0.0 and world.serving == rollout.stable
+    out = world.traffic.weight == 0.0 and not world.traffic.mirror
+    restored = out and world.serving == rollout.stable
     phase = Phase.ROLLED_BACK if restored else Phase.ROLLING_BACK
     return replace(_to(rollout, phase, rollout.why, weight=0.0), actor=rollout.actor)
 
@@ -201,6 +245,8 @@ def _blindness(rollout: Rollout, world: World) -> str:
         return f"no evidence: {world.source_error}"
     if world.traffic.weight is None:
         return f"the traffic cannot be read back: {world.traffic.error}"
+    if (world.traffic.mirror > 0) != (rollout.mirror > 0):
+        return f"requests are {'not yet' if rollout.mirror else 'still'} copied to the canary: asked again"
     return f"the traffic shows {world.traffic.weight:g} % instead of {rollout.weight:g} %: asked again"
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from gatewright.domain.evidence import LIVE_METRICS, Block, History, LiveMetric, MetricEvidence, Observation
 from gatewright.domain.rollout import ALMOST_FULL, Phase, Rollout, RolloutPolicy, World
-from gatewright.rules import drift, labels, live_slices
+from gatewright.rules import drift, labels, live_slices, shadow
 from gatewright.stats import breaker, sequential, two_arms
 
 SHARE_OF_ALPHA: Mapping[LiveMetric, float] = {"errors": 0.3, "latency": 0.2, "quality": 0.3}
@@ -93,7 +93,7 @@ def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollou
     blocks = [(seen, seen.block) for seen in observations if seen.metric == "errors" and isinstance(seen.block, Block)]
     here = sum(block.canary_n for seen, block in blocks if _here(rollout, seen))
     elapsed = _elapsed(rollout, now)
-    climbing = rollout.phase in (Phase.PENDING, Phase.PROGRESSING)
+    climbing = rollout.phase in (Phase.PENDING, Phase.SHADOWING, Phase.PROGRESSING)
     blind = is_blind(rollout, world)
     age = labels.age_s(rollout, observations, elapsed)
     serves = (
@@ -104,6 +104,7 @@ def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollou
         evidence=evidence,
         drift=drift.absorb(rollout, world),
         slices=live_slices.absorb(rollout, world),
+        shadow=shadow.absorb(rollout, world),
         breaker_log_e=_breaker(rollout, [block for _, block in blocks]),
         cursor=rollout.cursor if world.source_error else cursor,
         ticked_at=now,
@@ -117,11 +118,12 @@ def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollou
 
 
 def verified(rollout: Rollout, world: World) -> bool:
-    """Whether the traffic read back shows the weight that was asked for, to the nearest of 10,000 parts."""
+    """Whether the traffic read back shows the weight that was asked for, to the nearest of 10,000 parts, and copies."""
     observed = world.traffic.weight
     if observed is None or (observed > 0) != (rollout.weight > 0):
         return False
-    return _same_weight(observed, rollout.weight)
+    copies = (world.traffic.mirror > 0) == (rollout.mirror > 0)
+    return _same_weight(observed, rollout.weight) and copies
 
 
 def is_blind(rollout: Rollout, world: World) -> bool:
@@ -130,9 +132,11 @@ def is_blind(rollout: Rollout, world: World) -> bool:
 
 
 def fresh(rollout: Rollout, world: World) -> bool:
-    """Whether this look saw both arms answer requests that were routed under the present weight."""
+    """Whether this look saw both arms answer requests that were routed under the present weight, or copies of them."""
     if is_blind(rollout, world):
         return False
+    if rollout.phase is Phase.SHADOWING:
+        return shadow.fresh(rollout, world)
     blocks = [seen.block for seen in world.observations if seen.metric == "errors" and _here(rollout, seen)]
     return any(block.canary_n for block in blocks) and any(block.stable_n for block in blocks)
 

@@ -37,10 +37,15 @@ def count(cells: Cells, outputs: Iterable[float]) -> tuple[int, ...]:
     """How many of `outputs` fall into each cell; one more cell than points, the last for what no point speaks of."""
     counts = [0] * (len(cells.points) + 1)
     for output in outputs:
-        at = bisect_left(cells.points, output)
-        strange = cells.classes and (at == len(cells.points) or cells.points[at] != output)
-        counts[-1 if strange else at] += 1
+        counts[cell(cells, output)] += 1
     return tuple(counts)
+
+
+def cell(cells: Cells, output: float) -> int:
+    """The cell of one prediction."""
+    at = bisect_left(cells.points, output)
+    strange = cells.classes and (at == len(cells.points) or cells.points[at] != output)
+    return len(cells.points) if strange else at
 
 
 def events(cells: Cells, counts: Sequence[int]) -> tuple[int, ...]:

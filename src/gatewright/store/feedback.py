@@ -20,13 +20,18 @@ from gatewright.store.prediction_log import parse_label, parse_prediction
 
 _CHUNK = 4 << 20
 _LEARN = """
-INSERT INTO requests (id, at, rollout, weight, arm, attempt, chosen, rows_n, prediction, user, slices)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO requests (id, at, rollout, weight, arm, attempt, chosen, rows_n, prediction, user, slices, mirrored)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
     copies = copies + (excluded.attempt = 1 AND attempt = 1), attempt = max(attempt, excluded.attempt)
 """
 _FAIL = "INSERT OR IGNORE INTO failures (id, at, rollout, weight, arm, slices) VALUES (?, ?, ?, ?, ?, ?)"
 _NEVER_ANSWERED = "NOT EXISTS (SELECT 1 FROM requests WHERE requests.id = failures.id AND attempt = 1)"
+_COPIED = """
+SELECT requests.prediction, copies.prediction FROM requests
+LEFT JOIN copies ON copies.id = requests.id AND copies.arm = ? AND copies.rows_n = requests.rows_n
+WHERE rollout = ? AND requests.arm = ? AND mirrored AND attempt = 1 AND requests.copies = 1
+"""
 # A request that was rescued, or whose id stands for several, is nobody's evidence.
 _JOIN = """
 INSERT OR IGNORE INTO joined (id, at, arrived, rollout, weight, arm, prediction, label, user, slices, reward)
@@ -125,6 +130,18 @@ class Feedback:
         rows += self._database.rows(f"{columns} AND seq > ? AND at < ?", (rollout, beyond, after))
         return [tuple(row) for row in rows], self._highest("requests")
 
+    def copied(
+        self, rollout: str, arms: tuple[str, str], *, after: float, before: float, beyond: int
+    ) -> tuple[list[tuple[float, float | None]], int]:
+        """What stable answered to requests of `rollout` that were copied, and the canary to the copy, None for nothing.
+
+        `arms` are (canary, stable); the other arguments and the number are those of `answered`.
+        """
+        known = (arms[0], rollout, arms[1])
+        rows = self._database.rows(f"{_COPIED} AND requests.at >= ? AND requests.at < ?", (*known, after, before))
+        rows += self._database.rows(f"{_COPIED} AND seq > ? AND requests.at < ?", (*known, beyond, after))
+        return [(row[0], row[1]) for row in rows], self._highest("requests")
+
     def outputs_of(self, arm: str, most: int) -> list[tuple[float, str]]:
         """The newest predictions of `arm`, and who asked for them."""
         sql = "SELECT prediction, user FROM requests WHERE arm = ? AND attempt = 1 ORDER BY seq DESC LIMIT ?"
@@ -171,9 +188,12 @@ class Feedback:
             return
         if prefix == PREDICTIONS:
             found = [prediction for line in chunk.lines if (prediction := parse_prediction(line))]
-            answered = [prediction for prediction in found if prediction.outputs]
+            asked = [prediction for prediction in found if not prediction.is_copy]
+            answered = [prediction for prediction in asked if prediction.outputs]
             connection.executemany(_LEARN, [_row(prediction) for prediction in answered])
-            connection.executemany(_FAIL, [_failure(each) for each in found if not each.outputs and each.attempt == 1])
+            connection.executemany(_FAIL, [_failure(each) for each in asked if not each.outputs and each.attempt == 1])
+            copies = [_copy(prediction) for prediction in found if prediction.is_copy and prediction.outputs]
+            connection.executemany("INSERT OR IGNORE INTO copies VALUES (?, ?, ?, ?, ?)", copies)
             _join(connection, [prediction.id for prediction in answered], now)
         else:
             self._put(connection, [label for line in chunk.lines if (label := parse_label(line))], now)
@@ -213,7 +233,7 @@ class Feedback:
         oldest = min((at for name, at in here.items() if name.startswith(PREDICTIONS)), default=0.0)
         with self._database.transaction("feedback-forget") as connection:
             connection.executemany("DELETE FROM segments WHERE name = ?", [(name,) for name in gone])
-            for table in ("requests", "failures", "labels", "joined"):
+            for table in ("requests", "failures", "labels", "joined", "copies"):
                 connection.execute(f"DELETE FROM {table} WHERE at < ?", (oldest,))
 
 
@@ -244,7 +264,14 @@ def _row(prediction: Prediction) -> tuple[Any, ...]:
         prediction.outputs[chosen],
         prediction.user,
         json.dumps(prediction.slices) if prediction.slices else "",
+        prediction.mirrored,
     )
+
+
+def _copy(prediction: Prediction) -> tuple[Any, ...]:
+    count = len(prediction.outputs)
+    output = prediction.outputs[chosen_row(prediction.id, count)]
+    return (prediction.id, prediction.at, prediction.arm, count, output)
 
 
 def _failure(prediction: Prediction) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ class Route:
     """The desired route of one model. `fallback` is the previous stable, kept warm until `fallback_until`.
 
     `renewals` grows with every tick; a canary weight that is not renewed within `lease_s` seconds lapses.
+    `mirror` is the share, 0 to 1, of stable's requests that are copied to a canary without weight.
     """
 
     model: str
@@ -27,6 +28,7 @@ class Route:
     revision: int
     renewals: int
     lease_s: float
+    mirror: float = 0.0
     fallback: str | None = None
     fallback_until: datetime | None = None
 
@@ -59,8 +61,8 @@ class Routes:
     def put(self, route: Route, arms: tuple[Artifact, ...] = ()) -> None:
         """Replace the route; the revision grows only when something other than the lease changed.
 
-        LeaseLost for an outdated epoch, for a rollout that a later one has followed, or for a weight above 0 on a
-        quarantined digest.
+        LeaseLost for an outdated epoch, for a rollout that a later one has followed, or for traffic, copied
+        or not, to a quarantined digest.
         """
         with self._database.transaction("route") as connection:
             row = connection.execute("SELECT * FROM routes WHERE model = ?", (route.model,)).fetchone()
@@ -75,7 +77,7 @@ class Routes:
                     f"rollout {route.rollout} of {route.model} is over, {present.rollout} drives now",
                     fix="nothing was changed; look at the later one: gatewright status",
                 )
-            if route.canary and route.weight > 0:
+            if route.canary and (route.weight > 0 or route.mirror > 0):
                 _refuse_quarantined(connection, route)
             for arm in arms:
                 connection.execute(
@@ -106,11 +108,11 @@ def _write(connection: sqlite3.Connection, route: Route, present: Route | None) 
     until = route.fallback_until.isoformat() if route.fallback_until else None
     connection.execute(
         "INSERT INTO routes (model, rollout, stable, canary, fallback, fallback_until, weight, epoch, revision, "
-        "renewals, lease_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (model) DO UPDATE SET "
+        "renewals, lease_s, mirror) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (model) DO UPDATE SET "
         "rollout = excluded.rollout, stable = excluded.stable, canary = excluded.canary, "
         "fallback = excluded.fallback, fallback_until = excluded.fallback_until, weight = excluded.weight, "
         "epoch = excluded.epoch, revision = excluded.revision, renewals = excluded.renewals, "
-        "lease_s = excluded.lease_s",
+        "lease_s = excluded.lease_s, mirror = excluded.mirror",
         (
             route.model,
             route.rollout,
@@ -123,12 +125,13 @@ def _write(connection: sqlite3.Connection, route: Route, present: Route | None) 
             revision,
             renewals,
             route.lease_s,
+            route.mirror,
         ),
     )
 
 
 def _content(route: Route) -> tuple[object, ...]:
-    return (route.rollout, route.stable, route.canary, route.fallback, route.weight)
+    return (route.rollout, route.stable, route.canary, route.fallback, route.weight, route.mirror)
 
 
 def _route(row: sqlite3.Row) -> Route:

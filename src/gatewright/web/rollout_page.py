@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatewright.domain.rollout import DeploymentRecord, Phase, Rollout
-from gatewright.rules import evidence, live_slices
+from gatewright.rules import evidence, live_slices, shadow
 from gatewright.web import words
 from gatewright.web.pictures import rollout_svg
 
@@ -33,6 +33,7 @@ def rollout_page(rollout: Rollout, ticks: Sequence[Mapping[str, Any]], records: 
         picture=Markup(rollout_svg(rollout, ticks, records)) if ticks else None,
         standings=evidence.standings(rollout),
         sliced=live_slices.standing(rollout),
+        shadow=shadow.standing(rollout),
         looks=len(ticks),
         records=records,
     )

@@ -124,7 +124,7 @@ ROLLOUT: dict[str, Any] = {
             "rollback_limit": 333.33, "e_promote": 1.1, "promote_limit": 20.0, "by_reward": False,
         }
     ],
-    "drift": None, "slices": None,
+    "drift": None, "slices": None, "shadow": None, "mirror": 0.0, "mirror_observed": 0.0,
 }  # fmt: skip
 VIEW: dict[str, Any] = {
     "model": "toy",
@@ -193,6 +193,22 @@ def test_slices_are_told_by_the_worst_of_them(capsys: pytest.CaptureFixture[str]
     assert_snapshot("views/slices", told)
     assert "SEX=1         errors" not in told
     assert "slices e 3.3e+03 of 1000 worse, most in SEX=2" in watch.line({**ROLLOUT, "slices": slices})
+
+
+SHADOW: dict[str, Any] = {
+    "asked": 1204, "failed": 3, "answered": 1201, "equal_share": 0.9731, "failed_share": 0.0025, "limit": 1000.0,
+    "e_breaker": 0.5, "broken": False, "what": "prediction 1", "difference": 0.0042, "e_pause": 1.0,
+    "drifted": False, "e_rollback": 1.0, "degraded": False,
+}  # fmt: skip
+SHADOWING = {**ROLLOUT, "phase": "shadowing", "weight": 0.0, "observed": 0.0, "mirror": 0.5, "mirror_observed": 0.5}
+
+
+def test_step_0_tells_of_copies(capsys: pytest.CaptureFixture[str]) -> None:
+    status.show_rollout({**SHADOWING, "standings": [], "projected": None, "shadow": SHADOW})
+    assert_snapshot("views/shadow", capsys.readouterr().out)
+    told = watch.line({**SHADOWING, "standings": [], "projected": None, "shadow": SHADOW})
+    assert told.startswith("shadowing step 0 of 3; asked 0 %, is 0 %; hold 3.1 s of 8.0 s; 1,201 of 1,204 copies")
+    assert watch.line({**SHADOWING, "shadow": None}).count("no copy answered yet") == 1
 
 
 @pytest.mark.parametrize("verb", ["abort", "pause", "resume", "approve", "promote"])

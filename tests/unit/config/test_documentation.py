@@ -15,6 +15,7 @@ from gatewright.config.nodes import parse
 from gatewright.domain.duration import Duration
 from gatewright.domain.project import Plugin, Project, SliceSpec
 from gatewright.domain.rollout import DriftMargins, LiveSlice, QualityMargins
+from gatewright.domain.shadow import Shadow
 from tests.unit.config.installed import DOCS, EnvoyOptions, complete_example, read, read_all, told
 
 PAGE = DOCS.read_text(encoding="utf-8")
@@ -62,7 +63,12 @@ def test_the_line_for_editors_names_the_published_schema() -> None:
 def test_complete_example_is_read_and_is_the_defaults(tmp_path: Path) -> None:
     project = read(tmp_path, complete_example())
     start = read(tmp_path, EXAMPLES[1])
-    asked_for = {"quality": QualityMargins(), "drift": DriftMargins(), "slices": (LiveSlice(columns=("SEX",)),)}
+    asked_for = {
+        "quality": QualityMargins(),
+        "drift": DriftMargins(),
+        "slices": (LiveSlice(columns=("SEX",)),),
+        "shadow": Shadow(),
+    }
     assert project.rollout == replace(start.rollout, **asked_for)
     assert project.checks == start.checks
     assert project.serving == start.serving

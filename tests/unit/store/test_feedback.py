@@ -185,3 +185,33 @@ def test_an_id_that_was_answered_at_the_first_try_did_not_fail(servers: Servers)
     servers.answer(line("a", slices=["SEX=1"], out=[]), line("a", slices=["SEX=1"]))
     found, _ = servers.store.sliced("r1", after=0.0, before=AT, beyond=(0, 0))
     assert [each.failed for each in found] == [False]
+
+
+def copied(servers: Servers, **where: Any) -> list[tuple[float, float | None]]:
+    return servers.store.copied("r1", ("new", "old"), **{**EVERYTHING, **where})[0]
+
+
+def test_a_copy_is_laid_beside_its_original_and_labels_never_reach_it(servers: Servers) -> None:
+    original = {"arm": "old", "route": "r1|3|0|mirrored"}
+    copy = {"arm": "new", "route": "r1|3|0|copy"}
+    servers.answer(line("a", **copy, out=[0]), line("a", **original), line("b", **original), line("c", **original))
+    servers.answer(line("c", **copy, out=[1]), line("not copied", arm="old", route="r1|3|0"))
+    assert copied(servers) == [(1.0, 0.0), (1.0, None), (1.0, 1.0)]
+    assert servers.store.put([label("a", 1.0), label("c", 1.0)], NOW) == Tally(joined=2)
+    assert [(found.arm, found.prediction) for found in servers.joined()] == [("old", 1.0), ("old", 1.0)]
+
+
+def test_copies_of_another_kind_or_arm_count_as_not_answered(servers: Servers) -> None:
+    original = {"arm": "old", "route": "r1|3|0|mirrored"}
+    servers.answer(line("a", **original), line("b", **original, out=[1, 0]))
+    servers.answer(line("a", arm="other", route="r1|3|0|copy"), line("b", arm="new", route="r1|3|0|copy"))
+    assert [answer for _, answer in copied(servers)] == [None, None]
+
+
+def test_originals_that_came_late_are_told_once(servers: Servers) -> None:
+    original = {"arm": "old", "route": "r1|3|0|mirrored"}
+    servers.answer(line("a", **original))
+    found, number = servers.store.copied("r1", ("new", "old"), after=0.0, before=AT, beyond=0)
+    servers.answer(line("late", **original), line("rescued", **original, **{"try": 2}))
+    again, _ = servers.store.copied("r1", ("new", "old"), after=AT, before=AT + 10, beyond=number)
+    assert (len(found), len(again)) == (1, 1)

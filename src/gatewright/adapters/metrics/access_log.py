@@ -67,11 +67,12 @@ class Request:
     @property
     def weight(self) -> float:
         """The canary's weight, in per cent, under which this request was routed; 0 outside a rollout's split."""
-        return 100.0 * int(self.route.rpartition("|")[2] or 0) / WHOLE
+        parts = self.route.split("|")
+        return 100.0 * int(parts[2]) / WHOLE if len(parts) > 2 and parts[2].isdigit() else 0.0
 
     def drawn(self, arms: tuple[str, str]) -> str:
         """The arm that was drawn for this request: with several tries the one that did not answer the last."""
-        if self.attempts < 2:
+        if self.attempts < 2 or self.cluster not in arms:
             return self.cluster
         return arms[1] if self.cluster == arms[0] else arms[0]
 

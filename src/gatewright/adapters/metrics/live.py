@@ -52,7 +52,7 @@ class LiveMetrics:
             ask_for(self._folder, policy.slices)
         except GatewrightError as error:
             return Look(cursor=rollout.cursor, error=str(error))
-        if policy.quality is None and policy.drift is None and not policy.slices:
+        if not (policy.quality or policy.drift or policy.shadow or policy.slices):
             return self._requests.observe(rollout, tick)
         cursors = json.loads(rollout.cursor) if rollout.cursor else {"requests": "", "predictions": ""}
         seen = self._requests.observe(replace(rollout, cursor=cursors["requests"]), tick)

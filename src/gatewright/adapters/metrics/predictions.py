@@ -13,12 +13,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from gatewright.adapters.metrics import sliced, told
+from gatewright.adapters.metrics import copies, sliced, told
+from gatewright.adapters.metrics.copies import Copied
 from gatewright.adapters.metrics.told import PastQuality
 from gatewright.domain.documents import short
 from gatewright.domain.evidence import DriftObservation, Look, Observation, PastSlices, SliceObservation
 from gatewright.domain.feedback import Labelled
 from gatewright.domain.rollout import QualityMargins, Rollout
+from gatewright.domain.shadow import ShadowObservation
 from gatewright.rules.evidence import interval_s
 from gatewright.stats import drift
 from gatewright.store.feedback import Feedback, Sliced
@@ -41,6 +43,8 @@ class Cursor:
     requests_until: float = 0.0
     request: int = 0
     sliced: tuple[int, int] = (0, 0)
+    copies_until: float = 0.0
+    copy: int = 0
 
 
 class PredictionEvidence:
@@ -91,8 +95,19 @@ class PredictionEvidence:
             )
             slices += tuple(sliced.blocks(rollout, "errors", _requests(asked, tick_s)))
             past_slices = self._past_slices(rollout) if rollout.slices is None else None
+        seen: tuple[ShadowObservation, ...] = ()
+        copied = Copied(until=known.copies_until, number=known.copy)
+        if rollout.policy.shadow:
+            window = _closed(now, interval_s(rollout.policy))
+            seen, copied = copies.observe(self._feedback, rollout, rollout.policy.shadow, copied, window)
         after = Cursor(
-            labels_until=labels_until, label=label, requests_until=requests_until, request=request, sliced=numbers
+            labels_until=labels_until,
+            label=label,
+            requests_until=requests_until,
+            request=request,
+            sliced=numbers,
+            copies_until=copied.until,
+            copy=copied.number,
         )
         return Look(
             cursor=json.dumps(asdict(after)),
@@ -100,6 +115,7 @@ class PredictionEvidence:
             drift=blocks,
             slices=slices,
             past_slices=past_slices,
+            shadow=seen,
             stable_outputs=tuple(output for output, _ in outputs),
             stable_users=tuple(user for _, user in outputs) if all(user for _, user in outputs) else (),
         )

@@ -102,6 +102,17 @@ def line(at_s: float = 0.0, **changes: Any) -> str:
 LATER = 2 * TICK_S + 3
 
 
+def test_requests_that_were_copied_are_stables_alone_and_no_evidence(log: Log) -> None:
+    copied = {"route": "r1|3|0|mirrored", "cluster": STABLE}
+    log.write(line(**copied), line(**copied, code=503), line(**copied, attempts=2), line())
+    assert log.errors_at(LATER) == [(1, 0, 0, 0)]
+
+
+def test_what_the_fallback_rescued_before_the_first_step_is_not_the_canarys(log: Log) -> None:
+    log.write(line(route="r1|2|9999", cluster="model-before", attempts=2), line(route="r1|2|9999", cluster=STABLE))
+    assert log.errors_at(LATER) == [(0, 0, 1, 0)]
+
+
 def test_labels_that_a_client_brings_are_no_requests_of_an_arm(log: Log) -> None:
     log.write(line(path="/feedback"), line(path="/feedback", code=503), line(path="/predict"))
     assert log.errors_at(LATER) == [(1, 0, 0, 0)]

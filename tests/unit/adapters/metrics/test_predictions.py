@@ -23,6 +23,7 @@ from gatewright.domain.rollout import (
     Rollout,
     RolloutPolicy,
 )
+from gatewright.domain.shadow import Shadow
 from gatewright.effects.segments import Segments
 from gatewright.ports import Context
 from gatewright.rules import evidence, live_slices
@@ -269,3 +270,44 @@ def test_without_quality_and_drift_no_database_is_made(live: Live) -> None:
     live.look(5)
     live.source.history(live.rollout)
     assert not (log_folder(live.root, "toy") / "joined.db").exists()
+
+
+def shadowing(tmp_path: Path, **changes: Any) -> Live:
+    policy = replace(ROLLOUT.policy, quality=None, drift=None, shadow=Shadow(**changes))
+    return Live(tmp_path, replace(ROLLOUT, policy=policy, phase=Phase.SHADOWING))
+
+
+def copy(live: Live, names: list[str], out: float, at: float = 0.1) -> None:
+    live.answered -= len(names)
+    assert live.answer(NEW, out, at, len(names), route="r1|3|0|copy") == names
+
+
+def test_copies_are_told_in_pairs_each_once(tmp_path: Path) -> None:
+    live = shadowing(tmp_path)
+    copy(live, live.answer(OLD, 1.0, at=1.0, count=6, route="r1|3|0|mirrored"), 1.0)
+    copy(live, live.answer(OLD, 0.0, at=2.0, count=3, route="r1|3|0|mirrored"), 1.0)
+    live.answer(OLD, 0.0, at=2.0, count=2, route="r1|3|0|mirrored")
+    live.answer(OLD, 0.0, at=2.0, count=50, route="r1|3|0")
+    assert live.look(at=12.0).shadow == ()
+    (seen,) = live.look(at=13.0).shadow
+    assert (seen.asked, seen.failed, seen.equal, seen.cells) == (11, 2, 6, ())
+    assert live.look(at=23.0).shadow == ()
+
+
+def test_pairs_are_counted_by_cell_once_there_are_cells(tmp_path: Path) -> None:
+    live = shadowing(tmp_path)
+    margins = DriftMargins()
+    live.rollout = replace(live.rollout, drift=begin(margins, (0.0, 1.0) * 200))
+    copy(live, live.answer(OLD, 1.0, at=1.0, count=6, route="r1|3|0|mirrored"), 1.0)
+    copy(live, live.answer(OLD, 0.0, at=2.0, count=3, route="r1|3|0|mirrored"), 1.0)
+    copy(live, live.answer(OLD, 0.0, at=2.0, count=1, route="r1|3|0|mirrored"), 7.0)
+    (seen,) = live.look(at=13.0).shadow
+    assert seen.cells == ((1, 0, 3), (1, 1, 6), (2, 0, 1))
+
+
+def test_numbers_are_equal_within_a_tolerance(tmp_path: Path) -> None:
+    live = shadowing(tmp_path, tolerance=0.5)
+    copy(live, live.answer(OLD, 3.0, at=1.0, count=4, route="r1|3|0|mirrored"), 3.5)
+    copy(live, live.answer(OLD, 3.0, at=1.0, count=2, route="r1|3|0|mirrored"), 3.6)
+    (seen,) = live.look(at=13.0).shadow
+    assert (seen.asked, seen.equal) == (6, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,11 @@ TABLE = RouteTable(
     clusters=(("model-aaaaaaaaaaaa", 500), ("model-bbbbbbbbbbbb", 9500)),
 )
 ALONE = RouteTable(version="3.9", rollout="", revision=9, clusters=(("model-bbbbbbbbbbbb", 10_000),))
+
+COPIED = replace(ALONE, rollout="r-12", mirror=("model-aaaaaaaaaaaa", 2_500))
+WITH_FALLBACK = replace(
+    TABLE, clusters=(("model-bbbbbbbbbbbb", 9_999), ("model-cccccccccccc", 1)), mirror=COPIED.mirror
+)
 
 
 def dumped(table: RouteTable) -> dict[str, Any]:
@@ -41,7 +47,7 @@ def only_route(dump: dict[str, Any]) -> dict[str, Any]:
     return route
 
 
-@pytest.mark.parametrize("table", [TABLE, ALONE])
+@pytest.mark.parametrize("table", [TABLE, ALONE, COPIED, WITH_FALLBACK])
 def test_a_table_is_read_back_as_it_was_written(table: RouteTable) -> None:
     assert readback.parse_config_dump(json.dumps(dumped(table)).encode()) == table
 
@@ -155,6 +161,10 @@ def test_clusters_are_read_back() -> None:
         ({"rollout": "\\1"}, "signs"),
         ({"revision": -1}, "negative"),
         ({"version": ""}, "no version"),
+        ({"mirror": ("b", 100)}, "not another cluster"),
+        ({"mirror": ("c", 0)}, "not another cluster"),
+        ({"mirror": ("c", 10_001)}, "not another cluster"),
+        ({"mirror": ("", 100)}, "not another cluster"),
     ],
 )
 def test_a_table_that_makes_no_sense_is_refused(change: dict[str, Any], why: str) -> None:

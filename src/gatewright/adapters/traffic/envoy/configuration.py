@@ -24,6 +24,8 @@ Document = dict[str, Any]
 NAME = "gatewright"
 METADATA_VERSION = "version"
 ROUTE_HEADER = "x-gatewright-route"
+PREDICTIONS = "/predict|/v2/models/[^/]+/infer"
+"""What may be copied: a copied label would be a second one."""
 
 _TYPE = "type.googleapis.com/"
 _STATS = ("http.gatewright.", "cluster.model-", "cluster_manager.", "listener_manager.", "server.")
@@ -141,24 +143,11 @@ def routes(options: GatewayOptions, table: RouteTable | None) -> Document:
 
     Users stay where they are: the share is drawn by a hash of rollout and user, with the canary first,
     so that it only gains users while its weight grows. Requests without the user header are drawn one by one.
+    Predictions that are copied to a canary have a route of their own, before the one for all.
     """
     if table is None:
         nowhere = {"@type": f"{_TYPE}envoy.config.route.v3.RouteConfiguration", "name": NAME, "virtual_hosts": []}
         return {"version_info": "none", "resources": [nowhere]}
-    route = {
-        "name": table.route_name,
-        "match": {"prefix": "/"},
-        "route": _split(options, table),
-        # The model server logs it beside its answer: which rollout, revision and weight a label belongs to.
-        "request_headers_to_add": [
-            {
-                "header": {"key": ROUTE_HEADER, "value": table.route_name},
-                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-            }
-        ],
-        # Envoy keeps the old version_info when nothing but the version changes; this makes it a change.
-        "metadata": {"filter_metadata": {NAME: {METADATA_VERSION: table.version}}},
-    }
     resource = {
         "@type": f"{_TYPE}envoy.config.route.v3.RouteConfiguration",
         "name": NAME,
@@ -169,11 +158,42 @@ def routes(options: GatewayOptions, table: RouteTable | None) -> Document:
                 "domains": ["*"],
                 "request_body_buffer_limit": options.max_body_bytes,
                 "include_request_attempt_count": True,
-                "routes": [route],
+                "routes": [
+                    *([_mirrored(options, table, *table.mirror)] if table.mirror else []),
+                    _route(table, table.route_name, {"prefix": "/"}, _split(options, table)),
+                ],
             }
         ],
     }
     return {"version_info": table.version, "resources": [resource]}
+
+
+def _route(table: RouteTable, name: str, match: Document, action: Document) -> Document:
+    return {
+        "name": name,
+        "match": match,
+        "route": action,
+        # The model server logs it beside its answer: which rollout, revision and weight a label belongs to.
+        "request_headers_to_add": [_told(name)],
+        # Envoy keeps the old version_info when nothing but the version changes; this makes it a change.
+        "metadata": {"filter_metadata": {NAME: {METADATA_VERSION: table.version}}},
+    }
+
+
+def _mirrored(options: GatewayOptions, table: RouteTable, cluster: str, share: int) -> Document:
+    """The route of the predictions that are copied: drawn here, so that their own logs tell which they were."""
+    drawn = {"default_value": {"numerator": share, "denominator": "TEN_THOUSAND"}}
+    copy = {"cluster": cluster, "request_headers_mutations": [{"append": _told(table.copy_name)}]}
+    return _route(
+        table,
+        table.mirrored_name,
+        {"safe_regex": {"regex": PREDICTIONS}, "runtime_fraction": drawn},
+        {**_split(options, table), "request_mirror_policies": [copy]},
+    )
+
+
+def _told(name: str) -> Document:
+    return {"header": {"key": ROUTE_HEADER, "value": name}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
 def _split(options: GatewayOptions, table: RouteTable) -> Document:

@@ -79,13 +79,13 @@ class EnvoyGateway:
         """
         known = readback.parse_clusters(self._admin(readback.CLUSTERS_QUERY))
         live = self.table()
-        routed = {name for now in (live, table) if now for name, _ in now.clusters}
+        routed = {name for now in (live, table) if now for name in now.names}
         kept = {name: known[name] for name in routed if name in known}
         self._set_clusters({**kept, **endpoints}, known)
-        if table != live and all(name in {**kept, **endpoints} for name, _ in (table.clusters if table else ())):
+        if table != live and all(name in {**kept, **endpoints} for name in (table.names if table else ())):
             self._write(Path(self._settings.route_file), configuration.routes(self._settings, table))
             self._wait("its routes", lambda: self.table() == table)
-        needed = {name for name, _ in table.clusters} if table else set()
+        needed = set(table.names) if table else set()
         left = {name: kept[name] for name in needed - endpoints.keys() if name in kept}
         self._set_clusters({**left, **endpoints}, readback.parse_clusters(self._admin(readback.CLUSTERS_QUERY)))
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from gatewright.adapters.traffic.envoy.configuration import METADATA_VERSION, NAME
+from gatewright.adapters.traffic.envoy.configuration import METADATA_VERSION, NAME, PREDICTIONS
 from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.routing import Endpoint, RouteTable
 
@@ -31,13 +32,14 @@ def parse_config_dump(body: bytes) -> RouteTable | None:
     if not resource.get("virtual_hosts"):
         return None
     host = _only(_list(resource, "virtual_hosts"), "virtual hosts")
-    route = _only(_list(host, "routes"), "routes")
+    *mirrored, route = map(_as_mapping, _list(host, "routes") or [None])
     if host.get("domains") != ["*"] or route.get("match") != {"prefix": "/"}:
         raise _foreign("its route does not take all requests")
     written = _mapping(_mapping(_mapping(route, "metadata"), "filter_metadata"), NAME)
     if _text(written, METADATA_VERSION) != version:
         raise _foreign(f"the table in force is {written[METADATA_VERSION]!r}, its file {version!r}")
-    return _table(version, _text(route, "name"), _mapping(route, "route"))
+    table = _table(version, _text(route, "name"), _mapping(route, "route"))
+    return _with_mirror(table, _only(mirrored, "routes beside the one for all")) if mirrored else table
 
 
 def parse_clusters(body: bytes) -> dict[str, Endpoint]:
@@ -71,6 +73,25 @@ def _table(version: str, route_name: str, action: Mapping[str, Any]) -> RouteTab
     if table.route_name != route_name:
         raise _foreign(f"its route is called {route_name!r} but has the weights of {table.route_name!r}")
     return table
+
+
+def _with_mirror(table: RouteTable, route: Mapping[str, Any]) -> RouteTable:
+    """The table with the cluster that gets copies; the answers must come from where all answers come from."""
+    match, action = _mapping(route, "match"), _mapping(route, "route")
+    drawn = _mapping(_mapping(match, "runtime_fraction"), "default_value")
+    copy = _only(_list(action, "request_mirror_policies"), "mirrors")
+    shares = _list(_mapping(action, "weighted_clusters"), "clusters")
+    if _mapping(match, "safe_regex") != {"regex": PREDICTIONS} or drawn.get("denominator") != "TEN_THOUSAND":
+        raise _foreign("its first route does not take predictions alone")
+    if [(share.get("name"), share.get("weight")) for share in map(_as_mapping, shares)] != list(table.clusters):
+        raise _foreign("what is copied is answered by others")
+    try:
+        found = replace(table, mirror=(_text(copy, "cluster"), _integer(drawn, "numerator")))
+    except UnusableInput as error:
+        raise _foreign(error.what) from error
+    if _text(route, "name") != found.mirrored_name:
+        raise _foreign(f"its first route is called {route['name']!r}")
+    return found
 
 
 def _configs(body: bytes) -> list[Mapping[str, Any]]:

@@ -54,17 +54,26 @@ class EnvoyTraffic:
             table = self._gateway.table()
         except WorldFailed as error:
             return TrafficState(weight=None, error=str(error), settled=settled, canary=canary, stable=stable)
-        weight = table.share(rollout.canary) if table else 0.0
-        return TrafficState(weight=weight, settled=settled, canary=canary, stable=stable)
+        return TrafficState(
+            weight=table.share(rollout.canary) if table else 0.0,
+            mirror=table.mirrored_share(rollout.canary) if table else 0.0,
+            settled=settled,
+            canary=canary,
+            stable=stable,
+        )
 
     def set_weight(self, rollout: Rollout, weight: float) -> None:
-        """Ask for `weight` per cent and renew the lease. LeaseLost for an outdated epoch or a quarantined digest."""
+        """Ask for `weight` per cent and the rollout's copies, and renew the lease.
+
+        LeaseLost for an outdated epoch or a quarantined digest.
+        """
         route = self._own(rollout)
         if route is not None and route.canary is None and weight == 0.0 and route.stable == rollout.canary:
             # The canary had become the stable arm already, and is rolled back before its promotion was recorded.
             route = replace(route, stable=rollout.stable, canary=rollout.canary, fallback=None, fallback_until=None)
         if route is not None and route.canary is not None:
-            self._routes.put(replace(route, weight=weight, epoch=rollout.epoch, lease_s=rollout.policy.lease.seconds))
+            lease_s = rollout.policy.lease.seconds
+            self._routes.put(replace(route, weight=weight, mirror=rollout.mirror, epoch=rollout.epoch, lease_s=lease_s))
 
     def finish(self, rollout: Rollout) -> None:
         """Promoted: the canary is the stable arm, the old one its fallback for the rollback window.
@@ -75,7 +84,7 @@ class EnvoyTraffic:
         route = self._own(rollout)
         if route is None or route.canary is None:
             return
-        ended = replace(route, canary=None, weight=0.0, lease_s=0.0, epoch=rollout.epoch)
+        ended = replace(route, canary=None, weight=0.0, mirror=0.0, lease_s=0.0, epoch=rollout.epoch)
         if rollout.phase in (Phase.PROMOTING, Phase.PROMOTED):
             window = timedelta(seconds=rollout.policy.rollback_window.seconds)
             fallback = rollout.stable if rollout.restored_by is None else None
