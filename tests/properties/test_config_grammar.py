@@ -37,7 +37,7 @@ def damages(path: Node) -> list[Change]:
     found: list[Change] = [lambda key, _value: [(key, True)], lambda key, _value: [(key, None)]]
     if isinstance(path[-1], str) and path[:-1] != ("models",):
         found.append(lambda key, value: [(f"{key}zz", value)])
-    if path[-1] in NEEDED:
+    if path[-1] in NEEDED and path[-2:-1] != ("latency",):
         found.append(lambda _key, _value: [])
     return found
 

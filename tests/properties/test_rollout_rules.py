@@ -8,8 +8,10 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gatewright.domain.duration import Duration
 from gatewright.domain.evidence import LIVE_METRICS, Block, Observation
 from gatewright.domain.rollout import FULL, ArmState, Command, Phase, Rollout, TrafficState, Verb, World
+from gatewright.domain.shadow import Shadow, ShadowObservation
 from gatewright.rules import canary, evidence, orders
 from tests.scenarios.rollout_story import CANARY, POLICY, STABLE, begun, rollout
 
@@ -17,6 +19,7 @@ WEIGHTS = st.sampled_from((None, 0.0, 5.0, 25.0, 50.0, 99.99, 100.0))
 COUNTS = st.sampled_from(((0, 0), (1, 0), (40, 0), (4000, 8), (400, 90)))
 VERBS: tuple[Verb, ...] = ("pause", "pause", "resume", "abort", "approve", "approve", "promote", "promote-full")
 GATED = replace(POLICY, steps=tuple(replace(step, approval=True) for step in POLICY.steps))
+SHADOWED = replace(POLICY, shadow=Shadow(hold=Duration(20)))
 CHANGES = ("nothing", "nothing", "traffic", "arm", "requests", "source", "people", "registry")
 
 
@@ -26,7 +29,10 @@ def healthy(now: Rollout) -> World:
     weight = min(now.weight, 99.99) if now.stable else now.weight
     settled = now.phase is Phase.PROMOTING
     return World(
-        traffic=TrafficState(weight=weight, settled=settled, canary=ArmState(digest=CANARY, ready=True)),
+        traffic=TrafficState(
+            weight=weight, mirror=now.mirror, settled=settled, canary=ArmState(digest=CANARY, ready=True)
+        ),
+        shadow=(ShadowObservation(tick=0, asked=400, failed=0, equal=400),),
         observations=tuple(Observation(metric=m, weight=now.weight, tick=0, block=block) for m in LIVE_METRICS),
         commands=(Command(id=0, verb="resume", actor="ada", at=now.started_at),),
         serving=CANARY if settled else now.stable,
@@ -46,7 +52,9 @@ def worlds(draw: st.DrawFn, now: Rollout) -> World:
     changed = draw(st.lists(st.sampled_from(CHANGES), max_size=3))
     if "traffic" in changed:
         weight = draw(st.one_of(st.just(world.traffic.weight), WEIGHTS))
-        world = replace(world, traffic=replace(world.traffic, weight=weight, settled=draw(st.booleans())))
+        mirror = draw(st.sampled_from((world.traffic.mirror, world.traffic.mirror, 0.0, 1.0)))
+        settled = draw(st.booleans())
+        world = replace(world, traffic=replace(world.traffic, weight=weight, mirror=mirror, settled=settled))
     if "arm" in changed:
         digest, error = draw(st.sampled_from((CANARY, STABLE))), draw(st.sampled_from((None, None, None, "crashed")))
         arm = ArmState(digest=digest, ready=draw(st.booleans()), error=error)
@@ -56,7 +64,9 @@ def worlds(draw: st.DrawFn, now: Rollout) -> World:
         block = Block(canary_n=canary_n, canary_bad=canary_bad, stable_n=stable_n, stable_bad=stable_bad)
         routed = draw(st.sampled_from((now.weight, 5.0, 25.0, 50.0)))
         seen = tuple(Observation(metric=m, weight=routed, tick=0, block=block) for m in LIVE_METRICS)
-        world = replace(world, observations=seen)
+        asked, failed = draw(COUNTS)
+        copies = (ShadowObservation(tick=0, asked=asked, failed=failed, equal=0),)
+        world = replace(world, observations=seen, shadow=copies)
     if "source" in changed:
         world = replace(world, source_error="no log")
     if "people" in changed:
@@ -77,9 +87,10 @@ def ticked(data: st.DataObject, before: Rollout) -> tuple[World, Rollout]:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.data(), st.sampled_from((False, False, True)))
-def test_no_world_leads_a_rollout_astray(data: st.DataObject, first_deployment: bool) -> None:
-    after = rollout(stable=None) if first_deployment else begun()
+@given(st.data(), st.sampled_from(("usual", "usual", "first deployment", "shadow")))
+def test_no_world_leads_a_rollout_astray(data: st.DataObject, kind: str) -> None:
+    first_deployment, shadow = kind == "first deployment", kind == "shadow"
+    after = rollout(stable=None) if first_deployment else begun(policy=SHADOWED if shadow else POLICY)
     highest = [step.weight for step in after.policy.steps]
     for _ in range(data.draw(st.just(40))):
         before = after
@@ -88,8 +99,14 @@ def test_no_world_leads_a_rollout_astray(data: st.DataObject, first_deployment: 
         if before.phase is Phase.ROLLING_BACK:
             assert after.phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK)
             assert after.weight == 0.0
+        if before.phase is Phase.SHADOWING or after.phase is Phase.SHADOWING:
+            assert shadow
+            assert min(before.weight, after.weight) == 0.0
+        if after.mirror:
+            assert after.phase in (Phase.SHADOWING, Phase.PAUSED)
+            assert after.weight == 0.0
         if after.phase is Phase.ROLLED_BACK and not before.phase.terminal:
-            assert world.traffic.weight == 0.0
+            assert (world.traffic.weight, world.traffic.mirror) == (0.0, 0.0)
             assert after.stable is None or world.serving == after.stable
         if after.phase is Phase.PROMOTED and not before.phase.terminal:
             assert before.phase is Phase.PROMOTING
@@ -110,7 +127,7 @@ def test_no_world_leads_a_rollout_astray(data: st.DataObject, first_deployment: 
         if after.weight > before.weight:
             assert world.traffic.weight is not None
             full = before.full or any(command.verb == "promote-full" for command in world.commands)
-            assert before.phase in (Phase.PENDING, Phase.PROGRESSING) or full
+            assert before.phase in (Phase.SHADOWING if shadow else Phase.PENDING, Phase.PROGRESSING) or full
             assert before.phase is Phase.PENDING or not blind or full
         if after.weight == FULL and not first_deployment and before.weight != FULL:
             full = before.full or any(command.verb == "promote-full" for command in world.commands)

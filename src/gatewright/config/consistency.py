@@ -19,7 +19,7 @@ from gatewright.domain.errors import Problem
 from gatewright.domain.gate import CORE_GATES, GATE_NAMES
 from gatewright.domain.metrics import METRICS
 from gatewright.domain.project import EVALUATION_PLACEHOLDERS, PLACEHOLDERS
-from gatewright.domain.rollout import DriftMargins, RolloutPolicy
+from gatewright.domain.rollout import DriftMargins, QualityMargins, RolloutPolicy
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
@@ -188,12 +188,18 @@ def _steps(values: Values) -> Iterator[Finding]:
 
 def _rollout(values: Values) -> Iterator[Finding]:
     defaults = RolloutPolicy()
-    for name in ("errors", "latency", "quality"):
-        rollback = values.number(("rollout", name, "rollback_margin"))
+    usual = {"errors": None, "latency": defaults.latency, "quality": QualityMargins()}
+    for name, margins in usual.items():
+        rollback = told = values.number(("rollout", name, "rollback_margin"))
         promote = values.number(("rollout", name, "promote_margin"))
-        if rollback is not None and promote is not None and rollback > promote:
+        if margins is not None and (rollback is not None or promote is not None):
+            rollback = margins.rollback_margin if rollback is None else rollback
+            promote = margins.promote_margin if promote is None else promote
+        if rollback is not None and promote and rollback > promote:
             what = f"{rollback} is larger than the promote_margin of {promote}: it may be at most as large"
-            yield ("rollout", name, "rollback_margin"), what
+            if told is None:
+                what = f"{promote} is less than the rollback_margin of {rollback}: it must be at least as large"
+            yield ("rollout", name, "promote_margin" if told is None else "rollback_margin"), what
         if promote == 0:
             yield ("rollout", name, "promote_margin"), "0 could only be shown by endless traffic: allow a little more"
     tick = values.seconds(("rollout", "tick"), defaults.tick)

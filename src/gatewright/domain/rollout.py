@@ -75,6 +75,20 @@ class Margins:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyMargins:
+    """How many more of its answers the canary may give slowly.
+
+    Slow is what takes longer than `limit`, where one is promised; else longer than 99 % of stable's own past answers
+    took, but never what takes less than `floor`.
+    """
+
+    rollback_margin: Share = 0.005
+    promote_margin: Share = 0.01
+    limit: Duration | None = None
+    floor: Duration = Duration(0.02)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Breaker:
     """An absolute limit on the error share, whatever the stable arm does."""
 
@@ -131,7 +145,7 @@ class RolloutPolicy:
     min_requests: Annotated[int, Gt(0)] = 300
     max_extension: Annotated[float, Ge(0), Le(100)] | Duration = 4.0
     errors: Margins = Margins(rollback_margin=0.0025, promote_margin=0.005)
-    latency: Margins = Margins(rollback_margin=0.005, promote_margin=0.01)
+    latency: LatencyMargins = LatencyMargins()
     quality: QualityMargins | None = None
     drift: DriftMargins | None = None
     slices: tuple[LiveSlice, ...] = ()

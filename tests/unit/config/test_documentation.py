@@ -68,6 +68,7 @@ def test_complete_example_is_read_and_is_the_defaults(tmp_path: Path) -> None:
         "drift": DriftMargins(),
         "slices": (LiveSlice(columns=("SEX",)),),
         "shadow": Shadow(),
+        "latency": replace(start.rollout.latency, limit=Duration(0.05)),
     }
     assert project.rollout == replace(start.rollout, **asked_for)
     assert project.checks == start.checks

@@ -150,6 +150,15 @@ CASES = [
         START + "rollout: {quality: {rollback_margin: 0.1, promote_margin: 0.05}}",
         "7:38 rollout.quality.rollback_margin 0.1 is larger than the promote_margin of 0.05",
     ),
+    (
+        START + "rollout: {latency: {promote_margin: 0.001}}",
+        "7:37 rollout.latency.promote_margin 0.001 is less than the rollback_margin of 0.005",
+    ),
+    (
+        START + "rollout: {latency: {rollback_margin: 0.02, limit: 1s}}",
+        "7:38 rollout.latency.rollback_margin 0.02 is larger than the promote_margin of 0.01",
+    ),
+    (START + "rollout: {latency: {limit: 50}}", "7:28 rollout.latency.limit"),
     (START + "rollout: {quality: {promote_margin: 0}}", "7:37 rollout.quality.promote_margin 0"),
     (
         START + "rollout: {drift: {pause_margin: 0.3}}",

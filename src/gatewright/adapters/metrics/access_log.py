@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 
 from gatewright.adapters.metrics.log_tail import Position, at_end, newest, read_on
 from gatewright.domain.evidence import Block, History, LiveMetric, Look, Observation
-from gatewright.domain.rollout import Rollout
+from gatewright.domain.rollout import LatencyMargins, Rollout
 from gatewright.domain.routing import WHOLE, cluster_name
 from gatewright.ports import Context
 from gatewright.rules.evidence import interval_s
@@ -25,7 +25,6 @@ _HISTORY_BYTES = 8 << 20
 _RECENT_S = 3600.0
 _FEWEST_FOR_P99 = 300
 _SLOW_WITHOUT_HISTORY_MS = 1000.0
-_NEVER_SLOW_MS = 20.0  # below, a quieter server alone (caches, wake-ups) looks like a slower model
 _CLIENT_LEFT = "DC"
 _FEEDBACK = "/feedback"  # labels ask no model: they would only thin the evidence out
 # What the server did to an answer that had begun: closed, refused, reset, let it wait, broke the protocol. The status
@@ -96,14 +95,14 @@ class AccessLog:
     def history(self, rollout: Rollout) -> History:
         """Stable's requests before the rollout, the newest few ten thousand.
 
-        The limit L is the p99 of what it answered at the first try, but at least 20 ms; with fewer than 300 of these it
-        is one second.
+        The limit L is the configured one, else the p99 of what it answered at the first try, but at least the floor
+        (below, a quieter server alone, with colder caches, looks like a slower model); with fewer than 300 of these one
+        second.
         """
         stable = cluster_name(rollout.stable or "")
         mine = [request for request in self._recent() if _was_stable(request, stable)]
         durations = sorted(request.duration_ms for request in mine if request.attempts == 1)
-        enough = len(durations) >= _FEWEST_FOR_P99
-        limit = max(durations[int(0.99 * len(durations))], _NEVER_SLOW_MS) if enough else _SLOW_WITHOUT_HISTORY_MS
+        limit = _slow_after_ms(durations, rollout.policy.latency)
         failed = [request.failed for request in mine]
         slow = [request.slow(limit) for request in mine]
         users = [request.user for request in mine]
@@ -177,6 +176,15 @@ def _observations(rollout: Rollout, told: Mapping[tuple[int, float], list[Reques
                 stable_bad=bad[stable],
             )
             yield Observation(metric=metric, weight=weight, tick=arrival, block=block)
+
+
+def _slow_after_ms(durations: list[float], latency: LatencyMargins) -> float:
+    """The limit L, from stable's ascending durations where none is configured."""
+    if latency.limit is not None:
+        return 1000 * latency.limit.seconds
+    if len(durations) < _FEWEST_FOR_P99:
+        return _SLOW_WITHOUT_HISTORY_MS
+    return max(durations[int(0.99 * len(durations))], 1000 * latency.floor.seconds)
 
 
 def _per_second(starts: list[float], now: float) -> float | None:

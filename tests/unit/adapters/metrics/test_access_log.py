@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gatewright.adapters.metrics.access_log import AccessLog, Options
 from gatewright.domain.duration import Duration
 from gatewright.domain.evidence import Observation
-from gatewright.domain.rollout import Breaker, Phase, Rollout, RolloutPolicy
+from gatewright.domain.rollout import Breaker, LatencyMargins, Phase, Rollout, RolloutPolicy
 from gatewright.domain.routing import cluster_name
 from gatewright.ports import Context
 from gatewright.store.database import Database
@@ -277,3 +277,20 @@ def test_users_whose_requests_fail_together_raise_the_design_effect(log: Log) ->
 def test_without_history_the_limit_is_one_second(log: Log) -> None:
     found = log.source.history(ROLLOUT)
     assert (found.requests, found.slow_after_ms) == (0, 1000.0)
+
+
+def told(**latency: Any) -> Rollout:
+    return replace(ROLLOUT, policy=replace(ROLLOUT.policy, latency=LatencyMargins(**latency)))
+
+
+def test_a_promised_limit_takes_the_place_of_stables_past(log: Log) -> None:
+    log.write(*(line(cluster=STABLE, duration_us=1000 * number) for number in range(1, 401)))
+    found = log.source.history(told(limit=Duration(0.05), floor=Duration(0.2)))
+    assert (found.slow_after_ms, found.slow) == (50.0, 350)
+
+
+@pytest.mark.parametrize(("floor_s", "limit_ms"), [(0.02, 20.0), (0.001, 5.0), (0.1, 100.0)])
+def test_nothing_below_the_floor_is_slow(log: Log, floor_s: float, limit_ms: float) -> None:
+    log.write(*(line(cluster=STABLE, duration_us=5000) for _ in range(400)))
+    found = log.source.history(told(floor=Duration(floor_s)))
+    assert (found.slow_after_ms, found.slow) == (limit_ms, 0)
