@@ -18,6 +18,7 @@ from gatewright.domain.evidence import (
     Block,
     BlockEvidence,
     Cells,
+    Difference,
     Direction,
     History,
     Losses,
@@ -28,7 +29,7 @@ from gatewright.domain.evidence import (
 )
 from gatewright.domain.rollout import LiveSlice, Rollout, TrafficState, World
 from gatewright.rules import evidence, live_slices
-from gatewright.stats import betting, breaker, drift, sequential
+from gatewright.stats import betting, breaker, confidence, drift, sequential
 from tests.properties.test_sequential import binomial
 from tests.scenarios.rollout_story import POLICY, rollout
 
@@ -148,6 +149,32 @@ def test_the_mean_over_events_and_directions_of_a_drift(
 def followed(cells: Cells, shares: tuple[float, ...]) -> tuple[float, ...]:
     """The share of each event, as `drift.events` counts them."""
     return shares if cells.classes else (shares[1] + shares[2], shares[2])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), SHARES, st.integers(0, 60), SHARES), max_size=3),
+    st.integers(1, 5),
+    st.integers(1, 5),
+    SHARES,
+    SHARES,
+    st.sampled_from((1.0, -1.0)),
+)
+def test_the_bets_behind_an_interval(
+    past: list[tuple[int, float, int, float]], n_c: int, n_s: int, canary: float, stable: float, sign: float
+) -> None:
+    """They are about the true difference, whatever it is."""
+    known, state = Difference(), sequential.start("worse", 0.01, 5, 100)
+    for size_c, share_c, size_s, share_s in past:
+        bad = round(size_c * share_c), round(size_s * share_s)
+        block = Block(canary_n=size_c, canary_bad=bad[0], stable_n=size_s, stable_bad=bad[1])
+        known, state = confidence.update(known, state, block), sequential.update(state, block)
+    truth, gain = canary - stable, 0.0
+    before = confidence.log_wealth(known, truth, sign)
+    for k_c, k_s in itertools.product(range(n_c + 1), range(n_s + 1)):
+        chance = binomial(n_c, k_c, canary) * binomial(n_s, k_s, stable)
+        block = Block(canary_n=n_c, canary_bad=k_c, stable_n=n_s, stable_bad=k_s)
+        gain += chance * math.exp(confidence.log_wealth(confidence.update(known, state, block), truth, sign) - before)
+    assert gain <= NO_GAIN
 
 
 def watching() -> Rollout:

@@ -73,6 +73,14 @@ def terminal_width() -> int:
     return get_terminal_size((_LOG_WIDTH, 24)).columns
 
 
+def points(interval: dict[str, float] | None) -> str:
+    """A difference of shares with its interval, in percentage points: `+0.12 pp [-0.05, +0.31]`."""
+    if interval is None:
+        return "-"
+    value, low, high = (100 * interval[name] for name in ("value", "low", "high"))
+    return f"{value:+.2f} pp [{low:+.2f}, {high:+.2f}]"
+
+
 def span(seconds: float) -> str:
     """A length of time for people: `0.4 s`, `12 min 05 s`, `3 h 20 min`."""
     if seconds < 60:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatewright.cli.options import Output, opened, output_option, workspace_option
-from gatewright.cli.output import fit, say, say_json, span, table
+from gatewright.cli.output import fit, points, say, say_json, span, table
 
 if TYPE_CHECKING:
     from gatewright.workspace import Workspace
@@ -137,12 +137,13 @@ def _show_evidence(standings: list[dict[str, Any]]) -> None:
             standing["metric"] + (" (lost reward)" if standing["by_reward"] else ""),
             f"{standing['canary_share']:.2%}",
             f"{standing['stable_share']:.2%}",
+            points(standing["difference"]),
             f"{standing['e_rollback']:.3g} of {standing['rollback_limit']:.0f}",
             f"{standing['e_promote']:.3g} of {standing['promote_limit']:.0f}",
         )
         for standing in standings
     ]
-    table(rows, head=("BAD REQUESTS", "CANARY", "STABLE", "e WORSE", "e ACCEPTABLE"), indent=_INDENT)
+    table(rows, head=("BAD REQUESTS", "CANARY", "STABLE", "DIFFERENCE", "e WORSE", "e ACCEPTABLE"), indent=_INDENT)
 
 
 def _show_drift(drift: dict[str, Any] | None) -> None:

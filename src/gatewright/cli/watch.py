@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gatewright.cli.options import Output
-from gatewright.cli.output import say, span
+from gatewright.cli.output import points, say, span
 from gatewright.cli.status import in_shadow, show_rollout
 
 if TYPE_CHECKING:
@@ -48,11 +48,10 @@ def line(view: dict[str, Any]) -> str:
             words.append(in_shadow(view["shadow"]) if view["shadow"] else "no copy answered yet")
         else:
             words.append(f"{view['requests']:,} of {view['needed_requests']:,} requests")
-    words += [
-        f"{each['metric']} e {each['e_rollback']:.3g} of {each['rollback_limit']:.0f} worse, "
-        f"{each['e_promote']:.3g} of {each['promote_limit']:.0f} acceptable"
-        for each in view["standings"]
-    ]
+    for each in view["standings"]:
+        worse = f"e {each['e_rollback']:.3g} of {each['rollback_limit']:.0f} worse"
+        acceptable = f"{each['e_promote']:.3g} of {each['promote_limit']:.0f} acceptable"
+        words.append(f"{each['metric']} {points(each['difference'])}, {worse}, {acceptable}")
     if seen := view["slices"]:
         words.append(f"slices e {seen['e']:.3g} of {seen['limit']:.0f} worse, most in {seen['slices'][0]['name']}")
     if view["projected"] is not None:

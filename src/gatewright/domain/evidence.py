@@ -103,12 +103,22 @@ class BlockEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Differences between the arms over all blocks: `total` of them, each times its size, and how much they vary."""
+
+    size: float = 0.0
+    total: float = 0.0
+    variance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricEvidence:
-    """What one live metric has shown so far: for a rollback, and for a promotion."""
+    """What one live metric has shown so far: for a rollback, and for a promotion; `difference` is only shown."""
 
     worse: BlockEvidence
     acceptable: BlockEvidence
     design_effect: float = 1.0
+    difference: Difference = Difference()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,7 @@ def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
         "slow_after_ms": rollout.slow_after_ms,
         "projected": ahead.towards if ahead else None,
         "projected_s": round(ahead.seconds, 1) if ahead else None,
-        "standings": [plain(standing) for standing in evidence.standings(rollout)],
+        "standings": [plain(standing) for standing in evidence.shown(rollout)],
         "drift": plain(drift.standing(rollout)),
         "slices": plain(live_slices.standing(rollout)),
         "shadow": plain(shadow.standing(rollout)),

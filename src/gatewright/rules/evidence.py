@@ -10,7 +10,8 @@ from datetime import datetime
 from gatewright.domain.evidence import LIVE_METRICS, Block, History, LiveMetric, MetricEvidence, Observation
 from gatewright.domain.rollout import ALMOST_FULL, Phase, Rollout, RolloutPolicy, World
 from gatewright.rules import drift, labels, live_slices, shadow
-from gatewright.stats import breaker, sequential, two_arms
+from gatewright.stats import breaker, confidence, sequential, two_arms
+from gatewright.stats.confidence import Interval
 
 SHARE_OF_ALPHA: Mapping[LiveMetric, float] = {"errors": 0.3, "latency": 0.2, "quality": 0.3}
 PROMOTE_ALPHA = 0.05
@@ -22,7 +23,8 @@ _HALF_A_PART = 0.0051  # weights are whole parts of 10,000
 class Standing:
     """One metric's evidence against its limits: e-values, and whether each limit has been reached.
 
-    With `by_reward` the shares are what was lost of the largest reward: 1 - mean reward.
+    `difference`, where it is `shown`, is canary minus stable with an interval that holds at every look. With
+    `by_reward` the shares are what was lost of the largest reward: 1 - mean reward.
     """
 
     metric: LiveMetric
@@ -34,6 +36,7 @@ class Standing:
     acceptable: bool
     canary_share: float
     stable_share: float
+    difference: Interval | None = None
     by_reward: bool = False
 
 
@@ -193,6 +196,14 @@ def standings(rollout: Rollout) -> tuple[Standing, ...]:
     )
 
 
+def shown(rollout: Rollout) -> tuple[Standing, ...]:
+    """The standings with their differences: an interval takes longer than all the rest, and decides nothing."""
+    return tuple(
+        replace(each, difference=confidence.difference(rollout.evidence[each.metric].difference))
+        for each in standings(rollout)
+    )
+
+
 def breaker_tripped(rollout: Rollout) -> bool:
     """Whether the canary's error share is above its absolute limit, at α .001 of its own."""
     return _tripped(rollout.breaker_log_e)
@@ -230,6 +241,7 @@ def _updated(evidence: MetricEvidence, observation: Observation) -> MetricEviden
         evidence,
         worse=two_arms.update(evidence.worse, observation.block, evidence.design_effect),
         acceptable=two_arms.update(evidence.acceptable, observation.block, evidence.design_effect),
+        difference=confidence.update(evidence.difference, evidence.worse, observation.block, evidence.design_effect),
     )
 
 

@@ -192,5 +192,10 @@ def _mean_log(mean: float, deviation: float, bet: float, at: float) -> float:
     return 0.5 * sum(math.log1p(bet * (end - at)) for end in ends)
 
 
+def moments(counts: Sequence[float]) -> tuple[float, float, float]:
+    """How many, the sum of their losses, and that of the squares."""
+    return sum(counts), _moment(counts, 1), _moment(counts, 2)
+
+
 def _moment(counts: Sequence[float], power: int) -> float:
     return math.fsum(count * level**power for count, level in zip(counts, LEVELS, strict=True))

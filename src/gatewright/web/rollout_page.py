@@ -31,7 +31,7 @@ def rollout_page(rollout: Rollout, ticks: Sequence[Mapping[str, Any]], records: 
         state=rollout.phase.value.replace("_", " "),
         tone=_TONES.get(rollout.phase, "open"),
         picture=Markup(rollout_svg(rollout, ticks, records)) if ticks else None,
-        standings=evidence.standings(rollout),
+        standings=evidence.shown(rollout),
         sliced=live_slices.standing(rollout),
         shadow=shadow.standing(rollout),
         looks=len(ticks),

@@ -122,6 +122,7 @@ ROLLOUT: dict[str, Any] = {
         {
             "metric": "errors", "canary_share": 0.0, "stable_share": 0.0012, "e_rollback": 0.863,
             "rollback_limit": 333.33, "e_promote": 1.1, "promote_limit": 20.0, "by_reward": False,
+            "difference": {"value": -0.0012, "low": -0.0051, "high": 0.0031, "level": 0.95},
         }
     ],
     "drift": None, "slices": None, "shadow": None, "mirror": 0.0, "mirror_observed": 0.0,
