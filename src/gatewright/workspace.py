@@ -151,7 +151,7 @@ class Workspace:
             registry=build("registries", project.registry.kind, project.registry.options),
             traffic=build("traffic", project.serving.kind, project.serving.options),
             gateway=build("gateways", project.serving.kind, project.serving.options),
-            metrics=build("metrics", "live"),
+            metrics=build("metrics", "live", build("evidence", project.evidence.kind, project.evidence.options)),
             checks=_checks(project, build),
         )
 

@@ -86,7 +86,7 @@ def test_renaming(tmp_path: Path, path: Node, suffix: str) -> None:
     text = written(rebuilt(VALUE, path, lambda _key, value: [(new, value)]))
     line = parse(text.encode(), "f").key_place((*path[:-1], new)).line
     found = problems(tmp_path, text)
-    if path[0] in ("registry", "serving") and path[-1] == "kind":
+    if path[0] in ("registry", "serving", "evidence") and path[-1] == "kind":
         assert any(problem.field == f"{path[0]}.kind" for problem in found)
     else:
         named = [problem for problem in found if problem.where.line == line]

@@ -55,7 +55,7 @@ def preflight(rate: float | None, accept_underpowered: bool, root: Path, output:
 def _show(found: Preflight) -> None:
     plan, history = found.plan, found.history
     source = "as told by --rate" if found.assumed else "seen in the last hour"
-    say(f"{plan.per_second:.3g} requests/s, {source}; stable's history: {history.requests:,} requests")
+    say(f"{plan.per_second:.3g} requests/s, {source}; stable's history: {history.requests:,} requests ({found.source})")
     rows = [
         (
             f"{step.step + 1}",

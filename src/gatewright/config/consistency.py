@@ -51,6 +51,7 @@ def contradictions(value: dict[str, Any], document: Document, root: File) -> Ite
         _steps(values),
         _rollout(values),
         _predictions(values, Values(document.value)),
+        _scrapes(values, Values(document.value)),
     )
     told: set[Path] = set()
     for path, what in chain.from_iterable(rules):
@@ -224,3 +225,18 @@ def _predictions(values: Values, whole: Values) -> Iterator[Finding]:
     for name in ("quality", "drift", "slices", "shadow"):
         if values.at(("rollout", name)) not in (None, []) and whole.number(("serving", "prediction_log_mb")) == 0:
             yield ("rollout", name), "needs the log of predictions: write serving.prediction_log_mb above 0"
+
+
+def _scrapes(values: Values, whole: Values) -> Iterator[Finding]:
+    """Each look has to see something new: hold time is served only in looks that did."""
+    path: Path = ("evidence", "scrape_interval")
+    if whole.at(path) is None:
+        return
+    defaults = RolloutPolicy()
+    scrape = whole.seconds(path, defaults.tick)
+    ticks = [values.seconds(("rollout", "tick"), defaults.tick)]
+    ticks.append(values.seconds(("rollout", "breaker", "tick"), defaults.breaker.tick))
+    looks = [tick for tick in ticks if tick is not None]
+    if scrape is not None and looks and scrape > min(looks):
+        what = f"{scrape:g}s is longer than the {min(looks):g}s between two looks, so that many would see nothing new"
+        yield path, f"{what}: raise rollout.tick and rollout.breaker.tick to {scrape:g}s, or scrape more often"

@@ -13,6 +13,7 @@ from gatewright.domain.errors import Place, Problem, WithProblems
 MOST_TOLD = 30
 _WIDTH = 60
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*(?=@)")
+_SECRET = re.compile(r"token|password|secret", re.IGNORECASE)
 
 Path = tuple[str | int, ...]
 
@@ -55,6 +56,11 @@ def shown(value: Any) -> str:
     else:
         text = json.dumps(value)
     return text
+
+
+def shown_at(path: Path, value: Any) -> str:
+    """The same for what stands at `path`; a text is not repeated where somebody may have written a secret itself."""
+    return "this text" if isinstance(value, str) and path and _SECRET.search(str(path[-1])) else shown(value)
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:

@@ -19,7 +19,11 @@ from gatewright.domain.errors import ConfigError, Problem, UnusableInput
 from gatewright.domain.project import Plugin, Project
 
 LARGEST = 1 << 16
-SECTIONS = {"registry": ("registries", "local"), "serving": ("traffic", "envoy")}
+SECTIONS = {
+    "registry": ("registries", "local"),
+    "serving": ("traffic", "envoy"),
+    "evidence": ("evidence", "access-log"),
+}
 """Section of the file -> the family of plugins it configures, and the kind it has by default."""
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 from gatewright.config.nodes import Document
-from gatewright.config.problems import Path, dotted, failure, nearest, shown, unknown
+from gatewright.config.problems import Path, dotted, failure, nearest, shown, shown_at, unknown
 from gatewright.config.words import annotation_at, demanded, described, hint, keys_of, options_of
 from gatewright.domain.errors import ConfigError, Problem, WithProblems
 
@@ -108,7 +108,7 @@ def _problem(kind: Any, value: Any, document: Document, at: Path, path: Path, er
     elif annotation is not None and code.endswith(_MISFITS):
         what = f"{shown(found)} is not {described(annotation)}{hint(annotation, found)}"
     elif code == "predicate_failed":
-        what = f"{shown(found)} is no {demanded(annotation)}"
+        what = f"{shown_at(path, found)} is no {demanded(annotation)}"
     elif code == "value_error":
         what = f"{shown(found)}: {error['ctx']['error']}{hint(annotation, found)}"
     else:

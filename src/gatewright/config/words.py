@@ -88,7 +88,7 @@ def options_of(annotation: Any) -> tuple[str, ...]:
 
 def demanded(annotation: Any) -> str:
     """What a predicate of `annotation` asks for, by its name and its docstring: "header name: lower-case letters …"."""
-    for predicate in getattr(annotation, "__metadata__", ()):
+    for predicate in (extra for arm in _arms(annotation) for extra in getattr(arm, "__metadata__", ())):
         if isinstance(predicate, Predicate):
             name, told = predicate.func.__name__.replace("_", " "), predicate.func.__doc__ or ""
             return f"{name}: {told.rstrip('.')}"

@@ -146,4 +146,5 @@ class Project:
     fairness: FairnessSection = FairnessSection()
     registry: Plugin = field(default_factory=lambda: Plugin(kind="local"))
     serving: Plugin = field(default_factory=lambda: Plugin(kind="envoy"))
+    evidence: Plugin = field(default_factory=lambda: Plugin(kind="access-log"))
     rollout: RolloutPolicy = RolloutPolicy()

@@ -20,6 +20,7 @@ class Preflight:
 
     plan: Plan
     history: History
+    source: str
     assumed: bool
 
 
@@ -46,7 +47,8 @@ def preflight(workspace: Workspace, rate: float | None = None) -> Preflight:
     )
     found = foresee(workspace, draft, rate)
     if found is None:
-        raise UnusableInput("no request was seen in the last hour", fix="say what to expect: --rate R")
+        source = workspace.project.evidence.kind
+        raise UnusableInput(f"{source} shows no request of the last hour", fix="say what to expect: --rate R")
     return found
 
 
@@ -57,7 +59,7 @@ def foresee(workspace: Workspace, rollout: Rollout, rate: float | None = None) -
     if per_second is None:
         return None
     plan = horizon.plan(evidence.begin(rollout, history), per_second)
-    return Preflight(plan=plan, history=history, assumed=rate is not None)
+    return Preflight(plan=plan, history=history, source=workspace.project.evidence.kind, assumed=rate is not None)
 
 
 def misgiving(workspace: Workspace, rollout: Rollout) -> str | None:
@@ -82,6 +84,8 @@ def preflight_view(found: Preflight) -> dict[str, Any]:
         "per_second": round(plan.per_second, 4),
         "assumed": found.assumed,
         "history": {"requests": history.requests, "errors": history.errors, "slow": history.slow},
+        "slow_after_ms": history.slow_after_ms,
+        "source": found.source,
         "concludes": plan.concludes,
         "expected_s": _finite(plan.expected_s),
         "steps": [

@@ -1,10 +1,13 @@
-"""What is installed, as far as these tests go: one registry and one way of serving."""
+"""What is installed, as far as these tests go: one registry, one way of serving, three kinds of evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from gatewright.adapters.metrics.access_log import Options as AccessLogOptions
+from gatewright.adapters.metrics.envoy_stats import Options as EnvoyStatsOptions
+from gatewright.adapters.metrics.prometheus import Options as PrometheusOptions
 from gatewright.adapters.registries.local import Options as LocalOptions
 from gatewright.adapters.traffic.envoy.options import Options as EnvoyOptions
 from gatewright.config.project import Configuration, read_configuration
@@ -17,7 +20,13 @@ DOCS = Path(__file__).resolve().parents[3] / "docs" / "configuration.md"
 class Installed:
     """PluginOptions of fixed content."""
 
-    _kinds = {("registries", "local"): LocalOptions, ("traffic", "envoy"): EnvoyOptions}  # noqa: RUF012
+    _kinds = {  # noqa: RUF012
+        ("registries", "local"): LocalOptions,
+        ("traffic", "envoy"): EnvoyOptions,
+        ("evidence", "access-log"): AccessLogOptions,
+        ("evidence", "envoy-stats"): EnvoyStatsOptions,
+        ("evidence", "prometheus"): PrometheusOptions,
+    }
 
     def names(self, group: str) -> Sequence[str]:
         return [kind for family, kind in self._kinds if family == group]

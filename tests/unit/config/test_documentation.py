@@ -16,7 +16,16 @@ from gatewright.domain.duration import Duration
 from gatewright.domain.project import Plugin, Project, SliceSpec
 from gatewright.domain.rollout import DriftMargins, LiveSlice, QualityMargins
 from gatewright.domain.shadow import Shadow
-from tests.unit.config.installed import DOCS, EnvoyOptions, complete_example, read, read_all, told
+from tests.unit.config.installed import (
+    DOCS,
+    EnvoyOptions,
+    EnvoyStatsOptions,
+    PrometheusOptions,
+    complete_example,
+    read,
+    read_all,
+    told,
+)
 
 PAGE = DOCS.read_text(encoding="utf-8")
 EXAMPLES = [part.split("```")[0] for part in PAGE.split("```yaml\n")[1:]]
@@ -41,6 +50,13 @@ def test_page_names_every_key(kind: type) -> None:
     for field in fields(kind):
         assert re.search(rf"^\| `(?:\w+(?:\[\])?\.)*{field.name}`|^## {field.name}$|`{field.name}\.", PAGE, re.M), field
         assert re.search(rf"\b{field.name}:", complete_example()), f"{field.name} is not in the complete example"
+
+
+@pytest.mark.parametrize("kind", [EnvoyStatsOptions, *classes(PrometheusOptions)], ids=lambda kind: kind.__module__)
+def test_page_names_every_key_of_evidence(kind: type) -> None:
+    table = PAGE.split("\n## evidence\n")[1].split("\n## ")[0]
+    for field in fields(kind):
+        assert re.search(rf"^\| `(?:queries\.)?{field.name}[`.]|`{field.name}\.", table, re.M), field
 
 
 @pytest.mark.parametrize("section", ["models", *(field.name for field in fields(Project))])

@@ -1,31 +1,25 @@
-"""All live evidence of a rollout in one look: the gateway's access log, and the predictions of its model servers."""
+"""All live evidence of a rollout in one look: requests of both arms, and the predictions of their model servers."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from gatewright.adapters.metrics.access_log import AccessLog
 from gatewright.adapters.metrics.predictions import PredictionEvidence
 from gatewright.domain.errors import GatewrightError
 from gatewright.domain.evidence import History, Look
 from gatewright.domain.rollout import Rollout
-from gatewright.ports import Context
+from gatewright.ports import Context, MetricSource
 from gatewright.store.asked_slices import ask_for
 from gatewright.store.feedback import Feedback
 from gatewright.store.prediction_log import log_folder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Both sources have no options of their own: what is observed stands in the rollout's policy."""
-
-
 class LiveMetrics:
-    """Port `MetricSource`."""
+    """Port `MetricSource`. `requests` is where errors and latency are read, as the section `evidence` says."""
 
-    def __init__(self, options: object, context: Context) -> None:
-        self._requests = AccessLog(options, context)
+    def __init__(self, requests: MetricSource, context: Context) -> None:
+        self._requests = requests
         self._folder = log_folder(context.root, context.model)
         self._predictions = PredictionEvidence(Feedback(self._folder))
         self._clock = context.clock

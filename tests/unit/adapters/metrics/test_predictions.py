@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from gatewright.adapters.metrics.live import LiveMetrics, Options
+from gatewright.adapters.metrics.access_log import AccessLog, Options
+from gatewright.adapters.metrics.live import LiveMetrics
 from gatewright.domain.duration import Duration
 from gatewright.domain.evidence import History, Look, Losses, PastSlice, PastSlices
 from gatewright.domain.feedback import Label
@@ -72,7 +73,7 @@ class Live:
         self.context = Context(root=self.root, model="toy", database=database, clock=self.clock)
         self.context.access_log.parent.mkdir(parents=True)
         self.context.access_log.touch()
-        self.source = LiveMetrics(Options(), self.context)
+        self.source = LiveMetrics(AccessLog(Options(), self.context), self.context)
 
     def answer(self, arm: str, out: float | None, at: float, count: int = 1, **changes: Any) -> list[str]:
         names = [f"q{self.answered + number}" for number in range(count)]
@@ -259,7 +260,7 @@ def test_users_are_shown_when_all_are_known(live: Live) -> None:
 def test_a_database_that_cannot_be_read_is_a_look_that_failed(live: Live) -> None:
     live.look(1)
     (log_folder(live.root, "toy") / "joined.db").write_bytes(b"no database" * 100)
-    source = LiveMetrics(Options(), live.context)
+    source = LiveMetrics(AccessLog(Options(), live.context), live.context)
     seen = source.observe(live.rollout, 0)
     assert seen.error is not None
     assert seen.cursor == live.rollout.cursor
