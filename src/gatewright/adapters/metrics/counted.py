@@ -105,6 +105,11 @@ def observations(rollout: Rollout, pairs: Iterable[tuple[Reading, Reading]]) -> 
                 yield Observation(metric=metric, weight=rollout.weight, tick=arrival, block=block)
 
 
+def requests(seen: Iterable[Observation]) -> int:
+    """Requests of both arms in these blocks."""
+    return sum(int(each.block.canary_n + each.block.stable_n) for each in seen if each.metric == "errors")
+
+
 def encode(watch: Watch) -> str:
     """The watch as a rollout's cursor."""
     return json.dumps(asdict(watch))

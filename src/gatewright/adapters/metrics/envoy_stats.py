@@ -117,8 +117,7 @@ class EnvoyStats:
             seen = tuple(counted.observations(rollout, pairs))
         except GatewrightError as error:
             return Look(cursor=rollout.cursor, error=str(error))
-        requests = sum(block.block.canary_n + block.block.stable_n for block in seen if block.metric == "errors")
-        return Look(cursor=counted.encode(watch), observations=seen, requests=requests)
+        return Look(cursor=counted.encode(watch), observations=seen, requests=counted.requests(seen))
 
     def _reading(self, rollout: Rollout, now: float, before: Reading | None) -> Reading:
         clusters = self._clusters(rollout, ROLES)

@@ -146,8 +146,7 @@ class Prometheus:
             seen = tuple(counted.observations(rollout, pairs))
         except GatewrightError as error:
             return Look(cursor=rollout.cursor, error=str(error))
-        requests = sum(block.block.canary_n + block.block.stable_n for block in seen if block.metric == "errors")
-        return Look(cursor=counted.encode(watch), observations=seen, requests=requests)
+        return Look(cursor=counted.encode(watch), observations=seen, requests=counted.requests(seen))
 
     def _same_limit(self, rollout: Rollout) -> None:
         limit = self._options.slow_above.seconds * 1000
