@@ -46,6 +46,14 @@ async def serve(reader, writer):
                 mode = head.split()[1].split("/")[2]
             elif mode == "hanging":
                 continue
+            elif mode == "slow":
+                await asyncio.sleep(0.06)
+            elif mode == "breaking":
+                writer.write(b"HTTP/1.1 200 OK\\r\\ncontent-length: 99\\r\\n\\r\\nhalf")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+                writer.close()
+                return
             status = "503 Unavailable" if mode == "failing" and not told else "200 OK"
             writer.write(f"HTTP/1.1 {status}\\r\\ncontent-length: {len(name)}\\r\\n\\r\\n{name}".encode())
     except (asyncio.IncompleteReadError, ConnectionError):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -161,7 +161,8 @@ class EnvoyStats:
         if answer.status != 200:
             raise WorldFailed(f"envoy: its statistics were answered with status {answer.status}", fix="see its log")
         counters, histograms = _parsed(answer.body)
-        return {role: _cluster(name, role, counters, histograms) for role, name in names.items()}
+        found = {role: _cluster(name, role, counters, histograms) for role, name in names.items()}
+        return _timed(found)
 
     def _address(self) -> str:
         if self._options.url is not None:
@@ -225,19 +226,29 @@ def _cluster(name: str, role: Role, counters: Mapping[str, Any], histograms: Map
         )
     # A class of statuses has no counter before the first answer with one.
     found = {counter: _count(f"{prefix}{counter}", counters.get(f"{prefix}{counter}", 0)) for counter in _COUNTERS}
-    buckets = histograms.get(f"{prefix}{_TIME}")
-    if not isinstance(buckets, list) or not buckets:
-        raise WorldFailed(
-            f"envoy: cluster {name!r} ({role}) has no histogram upstream_rq_time: latency cannot be seen",
-            fix="let stats_config of this Envoy include it",
-        )
     within: dict[float, int] = {}
-    for bucket in buckets:
+    for bucket in histograms.get(f"{prefix}{_TIME}", ()):
         end = bucket.get("upper_bound") if isinstance(bucket, dict) else None
         if not isinstance(end, (int, float)) or isinstance(end, bool) or not end > 0:
             raise WorldFailed(f"envoy: a bucket of {prefix}{_TIME} has no end", fix="Envoy 1.25 or later is needed")
         within[float(end)] = _count(f"{prefix}{_TIME}", bucket.get("cumulative"))
     return Cluster(counters=found, within=within)
+
+
+def _timed(clusters: dict[Role, Cluster]) -> dict[Role, Cluster]:
+    """The clusters; one that has no histogram yet has timed nothing, which only the canary's may have for long.
+
+    WorldFailed when nothing was timed at all, or nothing of a stable arm that has answered.
+    """
+    ends = next((cluster.within for cluster in clusters.values() if cluster.within), {})
+    stable = clusters["stable"]
+    if not ends or (stable.answered and not stable.within):
+        raise WorldFailed(
+            "envoy: no answer of stable is in the histogram upstream_rq_time: latency cannot be seen",
+            fix="is there traffic, and does stats_config of this Envoy include it?",
+        )
+    nothing = dict.fromkeys(ends, 0)
+    return {role: cluster if cluster.within else replace(cluster, within=nothing) for role, cluster in clusters.items()}
 
 
 def _count(name: str, value: Any) -> int:

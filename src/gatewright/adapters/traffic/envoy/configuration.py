@@ -87,6 +87,8 @@ def bootstrap(options: GatewayOptions) -> Document:
     return {
         "node": {"id": NAME, "cluster": NAME},
         "admin": {"address": _address("127.0.0.1", 0)},
+        # Histograms are as old as this; five seconds by default.
+        "stats_flush_interval": "1s",
         "dynamic_resources": {
             "lds_config": _watched(options.listener_file, options.folder),
             "cds_config": _watched(options.cluster_file, options.folder),
