@@ -15,6 +15,7 @@ from gatewright.domain.evidence import History, Look, Observation
 from gatewright.domain.lineage import Artifact, ModelVersion
 from gatewright.domain.rollout import ALMOST_FULL, ArmState, Phase, Rollout, TrafficState
 from gatewright.domain.shadow import ShadowObservation
+from gatewright.domain.share import DrawObservation
 from gatewright.ports import Registration
 
 
@@ -114,12 +115,16 @@ class FakeTraffic:
 
 @dataclass(slots=True)
 class FakeMetricSource:
-    """Evidence as told: each look hands out the observations that `show` was given since the last one."""
+    """Evidence as told: each look hands out the observations that `show` was given since the last one.
+
+    `drawn`: their errors tell of the draws of arms, too.
+    """
 
     past: History = field(default_factory=lambda: History(requests=1000, errors=2, slow=10, slow_after_ms=50.0))
     error: str | None = None
     waiting: list[Observation] = field(default_factory=list)
     copies: list[ShadowObservation] = field(default_factory=list)
+    drawn: bool = False
     looks: int = 0
 
     def show(self, *observations: Observation) -> None:
@@ -141,7 +146,15 @@ class FakeMetricSource:
             return Look(cursor=rollout.cursor, error=self.error)
         seen, self.waiting = tuple(self.waiting), []
         copies, self.copies = tuple(self.copies), []
-        return Look(cursor=str(self.looks), observations=seen, shadow=copies, requests=len(seen))
+        draws = tuple(map(_drawn, seen)) if self.drawn else ()
+        return Look(cursor=str(self.looks), observations=seen, shadow=copies, draws=draws, requests=len(seen))
+
+
+def _drawn(seen: Observation) -> DrawObservation:
+    """What an observation of errors tells of draws; nothing for other metrics."""
+    counted = seen.block if seen.metric == "errors" else None
+    canary, stable = (int(counted.canary_n), int(counted.stable_n)) if counted else (0, 0)
+    return DrawObservation(weight=seen.weight, at=float(seen.tick), drawn=canary + stable, canary=canary)
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from gatewright.ports import Context
 from gatewright.store.database import Database
 from gatewright.testing import FakeTraffic, Silent
 from gatewright.workspace import SystemClock
-from tests.e2e.test_envoy_facts import CANARY, Gateway, until
+from tests.fixtures.gateway import CANARY, Gateway, until
 from tests.scenarios.controlled import new_world
 from tests.unit.adapters.metrics.test_counted import ROLLOUT
 

@@ -16,7 +16,7 @@ from gatewright.effects.segments import segments
 from gatewright.store.prediction_log import log_folder
 from tests.fixtures import toy
 from tests.fixtures.live import Project, check_ended
-from tests.fixtures.load import Load
+from tests.fixtures.load import USERS, Load
 
 pytestmark = pytest.mark.xdist_group("live-1")
 STEP = {"steps": [{"weight": 50, "hold": "500ms"}]}
@@ -75,6 +75,11 @@ def test_clients_get_stables_answers_while_the_canary_gets_copies(project: Proje
     assert found is not None
     assert found.asked >= 20
     assert (found.failed, found.equal) == (0, found.asked)
+    draws = project.rollout().share
+    assert draws is not None
+    assert (draws.weight, draws.reapplied) == (50, 0)
+    assert 20 < draws.drawn <= USERS
+    assert 0.3 < draws.canary / draws.drawn < 0.7
     check_ended(project, project.runs()[-1], "promoted")
 
 

@@ -30,6 +30,7 @@ from gatewright.domain.rollout import (
     World,
 )
 from gatewright.domain.shadow import ShadowObservation
+from gatewright.domain.share import DrawObservation
 from gatewright.rules import canary, evidence, orders
 
 CANARY, STABLE = "sha256:new", "sha256:old"
@@ -86,6 +87,8 @@ class Story:
     groups: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     copies: tuple[float, float, float] = (0.0, 0.0, 0.0)
     mirrored: float = 0.0
+    routed: float | None = None
+    mends: bool = True
     shown: float | None = 0.0
     settled: bool = False
     serving: str | None = STABLE
@@ -150,6 +153,7 @@ class Story:
             slices=() if self.source_error else self._slices(seconds),
             past_slices=self._past_slices() if self.groups else None,
             shadow=() if self.source_error else self._copies(seconds),
+            draws=() if self.source_error else self._draws(seconds),
             stable_outputs=(0.0, 1.0) * 500 if self.ones else (),
             source_error=self.source_error,
             commands=said,
@@ -213,6 +217,17 @@ class Story:
         cells = tuple(pair for pair in pairs if pair[2]) if self.rollout.drift else ()
         tick = int(self.now.timestamp())
         return (ShadowObservation(tick=tick, asked=asked, failed=failed, equal=same, cells=cells),)
+
+    def _draws(self, seconds: float) -> tuple[DrawObservation, ...]:
+        """Every request is a draw; while `routed` is set the canary gets this share, in per cent, whatever is shown."""
+        if not self.per_second or not self.shown:
+            return ()
+        if self.mends and self.rollout.share and self.rollout.share.reapplied:
+            self.routed = None
+        got = self.shown if self.routed is None else self.routed
+        drawn = self._whole(("draws", "all"), self.per_second * max(0.0, seconds))
+        canary = self._whole(("draws", "canary"), drawn * got / 100)
+        return (DrawObservation(weight=self.shown, at=self.now.timestamp(), drawn=drawn, canary=canary),)
 
     def _block(self, metric: str, seconds: float, shares: tuple[float, float]) -> Block:
         total = self.per_second * max(0.0, seconds)

@@ -117,6 +117,8 @@ def show_rollout(rollout: dict[str, Any] | None) -> None:
             facts.append(("requests", f"{rollout['requests']:,} by the canary in this step, {needed}"))
         if rollout["slow_after_ms"] is not None:
             facts.append(("slow", f"above {rollout['slow_after_ms']:g} ms"))
+        if rollout["share"] and rollout["share"]["drawn"]:
+            facts.append(("share", _in_share(rollout["share"])))
         if rollout["projected"] is not None:
             facts.append(
                 ("ahead", f"{rollout['projected']} in about {span(rollout['projected_s'])}, if all goes on so")
@@ -175,6 +177,12 @@ def _show_slices(found: dict[str, Any] | None) -> None:
         for each in found["slices"][:_SLICES]
     ]
     table(rows, head=("WORST SLICES", "BAD", "CANARY", "STABLE", "OF", "e WORSE"), indent=_INDENT)
+
+
+def _in_share(share: dict[str, Any]) -> str:
+    again = f", written again {share['reapplied']} times" if share["reapplied"] else ""
+    drawn = f"{share['observed']:.2%} of {share['drawn']:,} draws fell on the canary"
+    return f"{drawn} (e {share['e']:.3g} of {share['limit']:.0f}{again})"
 
 
 def _show_shadow(shadow: dict[str, Any] | None) -> None:

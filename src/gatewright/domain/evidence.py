@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from gatewright.domain.shadow import ShadowObservation
+from gatewright.domain.share import DrawObservation
 
 Direction = Literal["worse", "acceptable"]
 LiveMetric = Literal["errors", "latency", "quality"]
@@ -238,6 +239,7 @@ class Look:
     observations: tuple[Observation, ...] = ()
     drift: tuple[DriftObservation, ...] = ()
     shadow: tuple[ShadowObservation, ...] = ()
+    draws: tuple[DrawObservation, ...] = ()
     stable_outputs: tuple[float, ...] = ()
     stable_users: tuple[str, ...] = ()
     slices: tuple[SliceObservation, ...] = ()

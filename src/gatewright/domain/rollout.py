@@ -23,6 +23,7 @@ from gatewright.domain.evidence import (
 )
 from gatewright.domain.gate import Share, Text
 from gatewright.domain.shadow import Shadow, ShadowEvidence, ShadowObservation
+from gatewright.domain.share import DrawObservation, ShareEvidence
 
 FULL = 100.0
 ALMOST_FULL = 99.99  # while both arms live, the old one keeps 1 of 10,000 so that it remains a retry target
@@ -55,6 +56,7 @@ class PauseReason(StrEnum):
     INCONCLUSIVE = "inconclusive"
     BLIND = "blind"
     DRIFT = "drift"
+    SHARE = "share"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +220,7 @@ class Rollout:
     drift: DriftEvidence | None = None
     slices: SlicesEvidence | None = None
     shadow: ShadowEvidence | None = None
+    share: ShareEvidence | None = None
     breaker_log_e: tuple[float, ...] = ()
     bootstrap_by: str | None = None
     approval: Order | None = None
@@ -284,6 +287,7 @@ class World:
     observations: tuple[Observation, ...] = ()
     drift: tuple[DriftObservation, ...] = ()
     shadow: tuple[ShadowObservation, ...] = ()
+    draws: tuple[DrawObservation, ...] = ()
     stable_outputs: tuple[float, ...] = ()
     stable_users: tuple[str, ...] = ()
     slices: tuple[SliceObservation, ...] = ()

@@ -13,7 +13,7 @@ from gatewright.domain.lineage import Artifact
 from gatewright.domain.rollout import ALMOST_FULL, NOW_SERVES, Decision, PauseReason, Phase, Rollout, World
 from gatewright.engine.ending import write_record
 from gatewright.ports import Progress
-from gatewright.rules import canary, drift, evidence, live_slices, orders, shadow
+from gatewright.rules import canary, drift, evidence, live_slices, orders, shadow, share
 from gatewright.store.records import Event
 from gatewright.store.runs import RunFolder
 from gatewright.workspace import Workspace
@@ -91,6 +91,7 @@ class Controller:
             observations=look.observations if rollout.phase in _OBSERVING else (),
             drift=look.drift if rollout.phase in _OBSERVING else (),
             shadow=look.shadow,
+            draws=look.draws,
             stable_outputs=look.stable_outputs,
             stable_users=look.stable_users,
             slices=look.slices if rollout.phase in _OBSERVING else (),
@@ -267,5 +268,6 @@ def _tick_body(rollout: Rollout, world: World) -> dict[str, Any]:
         "drift": plain(drift.standing(rollout)),
         "slices": plain(live_slices.summary(rollout)),
         "shadow": plain(shadow.standing(rollout)),
+        "share": plain(share.standing(rollout)),
         "blocks": plain(world.observations),
     }

@@ -11,7 +11,7 @@ from gatewright.domain.errors import WorldFailed
 from gatewright.domain.rollout import Rollout
 from gatewright.domain.routing import RouteTable
 from gatewright.engine.opening import open_runs
-from gatewright.rules import drift, evidence, horizon, live_slices, routing, shadow
+from gatewright.rules import drift, evidence, horizon, live_slices, routing, shadow, share
 from gatewright.workspace import Workspace
 
 _NURSERY = "gatewright.serving.nursery"
@@ -87,6 +87,7 @@ def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
         "drift": plain(drift.standing(rollout)),
         "slices": plain(live_slices.standing(rollout)),
         "shadow": plain(shadow.standing(rollout)),
+        "share": plain(share.standing(rollout)),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gatewright.domain.rollout import ALMOST_FULL, FULL, Command, Decision, PauseReason, Phase, Rollout, World
-from gatewright.rules import drift, live_slices, orders, shadow
+from gatewright.rules import drift, live_slices, orders, shadow, share
 from gatewright.rules.evidence import Standing, breaker_tripped, fresh, is_blind, missing, standings, verified
 
 START_LIMIT_S = 600.0
@@ -53,6 +53,8 @@ def _decided(rollout: Rollout, world: World) -> Decision:
             return _pause(rollout, PauseReason.DRIFT, moved)
         case Phase.SHADOWING:
             return _shadowing(rollout, world)
+        case Phase.PROGRESSING if (draws := share.standing(rollout)) and draws.off:
+            return _pause(rollout, PauseReason.SHARE, share.in_words(draws))
         case Phase.PROMOTING:
             return _stay(rollout, "waiting until the traffic shows 100 %")
         case _:
@@ -66,7 +68,7 @@ def apply(rollout: Rollout, decision: Decision) -> Rollout:
     started = before and decision.phase not in (rollout.phase, Phase.PAUSED)
     if resumed:
         rollout = replace(rollout, waited_s=0.0, blind_s=0.0)
-        rollout = drift.accepted(rollout) if rollout.pause is PauseReason.DRIFT else rollout
+        rollout = drift.accepted(rollout) if rollout.pause is PauseReason.DRIFT else share.resumed(rollout)
     if started or decision.step != rollout.step:
         rollout = replace(rollout, held_s=0.0, waited_s=0.0, step_requests=0)
     return replace(

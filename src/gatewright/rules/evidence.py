@@ -9,14 +9,14 @@ from datetime import datetime
 
 from gatewright.domain.evidence import LIVE_METRICS, Block, History, LiveMetric, MetricEvidence, Observation
 from gatewright.domain.rollout import ALMOST_FULL, Phase, Rollout, RolloutPolicy, World
-from gatewright.rules import drift, labels, live_slices, shadow
+from gatewright.domain.share import HALF_A_PART
+from gatewright.rules import drift, labels, live_slices, shadow, share
 from gatewright.stats import breaker, confidence, sequential, two_arms
 from gatewright.stats.confidence import Interval
 
 SHARE_OF_ALPHA: Mapping[LiveMetric, float] = {"errors": 0.3, "latency": 0.2, "quality": 0.3}
 PROMOTE_ALPHA = 0.05
 BREAKER_ALPHA = 0.001
-_HALF_A_PART = 0.0051  # weights are whole parts of 10,000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +108,7 @@ def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollou
         drift=drift.absorb(rollout, world),
         slices=live_slices.absorb(rollout, world),
         shadow=shadow.absorb(rollout, world),
+        share=share.absorb(rollout, world, now),
         breaker_log_e=_breaker(rollout, [block for _, block in blocks]),
         cursor=rollout.cursor if world.source_error else cursor,
         ticked_at=now,
@@ -264,7 +265,7 @@ def _here(rollout: Rollout, observation: Observation) -> bool:
 
 
 def _same_weight(one: float, other: float) -> bool:
-    return abs(min(one, ALMOST_FULL) - min(other, ALMOST_FULL)) <= _HALF_A_PART
+    return abs(min(one, ALMOST_FULL) - min(other, ALMOST_FULL)) <= HALF_A_PART
 
 
 def _elapsed(rollout: Rollout, now: datetime) -> float:

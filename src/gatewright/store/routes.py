@@ -17,6 +17,7 @@ class Route:
 
     `renewals` grows with every tick; a canary weight that is not renewed within `lease_s` seconds lapses.
     `mirror` is the share, 0 to 1, of stable's requests that are copied to a canary without weight.
+    `reapplied` counts how often the same was to be written once more.
     """
 
     model: str
@@ -29,6 +30,7 @@ class Route:
     renewals: int
     lease_s: float
     mirror: float = 0.0
+    reapplied: int = 0
     fallback: str | None = None
     fallback_until: datetime | None = None
 
@@ -108,11 +110,12 @@ def _write(connection: sqlite3.Connection, route: Route, present: Route | None) 
     until = route.fallback_until.isoformat() if route.fallback_until else None
     connection.execute(
         "INSERT INTO routes (model, rollout, stable, canary, fallback, fallback_until, weight, epoch, revision, "
-        "renewals, lease_s, mirror) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (model) DO UPDATE SET "
+        "renewals, lease_s, mirror, reapplied) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (model) DO UPDATE SET "
         "rollout = excluded.rollout, stable = excluded.stable, canary = excluded.canary, "
         "fallback = excluded.fallback, fallback_until = excluded.fallback_until, weight = excluded.weight, "
         "epoch = excluded.epoch, revision = excluded.revision, renewals = excluded.renewals, "
-        "lease_s = excluded.lease_s, mirror = excluded.mirror",
+        "lease_s = excluded.lease_s, mirror = excluded.mirror, reapplied = excluded.reapplied",
         (
             route.model,
             route.rollout,
@@ -126,12 +129,14 @@ def _write(connection: sqlite3.Connection, route: Route, present: Route | None) 
             renewals,
             route.lease_s,
             route.mirror,
+            route.reapplied,
         ),
     )
 
 
 def _content(route: Route) -> tuple[object, ...]:
-    return (route.rollout, route.stable, route.canary, route.fallback, route.weight, route.mirror)
+    arms = (route.stable, route.canary, route.fallback)
+    return (route.rollout, *arms, route.weight, route.mirror, route.reapplied)
 
 
 def _route(row: sqlite3.Row) -> Route:

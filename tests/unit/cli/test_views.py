@@ -125,7 +125,7 @@ ROLLOUT: dict[str, Any] = {
             "difference": {"value": -0.0012, "low": -0.0051, "high": 0.0031, "level": 0.95},
         }
     ],
-    "drift": None, "slices": None, "shadow": None, "mirror": 0.0, "mirror_observed": 0.0,
+    "drift": None, "slices": None, "shadow": None, "share": None, "mirror": 0.0, "mirror_observed": 0.0,
 }  # fmt: skip
 VIEW: dict[str, Any] = {
     "model": "toy",
@@ -210,6 +210,16 @@ def test_step_0_tells_of_copies(capsys: pytest.CaptureFixture[str]) -> None:
     told = watch.line({**SHADOWING, "standings": [], "projected": None, "shadow": SHADOW})
     assert told.startswith("shadowing step 0 of 3; asked 0 %, is 0 %; hold 3.1 s of 8.0 s; 1,201 of 1,204 copies")
     assert watch.line({**SHADOWING, "shadow": None}).count("no copy answered yet") == 1
+
+
+def test_the_draws_stand_beside_the_weight(capsys: pytest.CaptureFixture[str]) -> None:
+    share = {"weight": 5.0, "drawn": 1204, "observed": 0.0498, "e": 0.42, "limit": 1000.0, "reapplied": 0, "off": False}
+    status.show_rollout({**ROLLOUT, "share": share})
+    assert "share     4.98% of 1,204 draws fell on the canary (e 0.42 of 1000)\n" in capsys.readouterr().out
+    status.show_rollout({**ROLLOUT, "share": {**share, "reapplied": 1}})
+    assert "(e 0.42 of 1000, written again 1 times)\n" in capsys.readouterr().out
+    status.show_rollout({**ROLLOUT, "share": {**share, "drawn": 0, "observed": None}})
+    assert "draws" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", ["abort", "pause", "resume", "approve", "promote"])

@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
+from gatewright.adapters.metrics.draws import Drawn, Users, count
 from gatewright.adapters.metrics.log_tail import Position, at_end, newest, read_on
 from gatewright.domain.evidence import Block, History, LiveMetric, Look, Observation
 from gatewright.domain.rollout import LatencyMargins, Rollout
 from gatewright.domain.routing import WHOLE, cluster_name
+from gatewright.domain.share import HALF_A_PART, ShareEvidence
 from gatewright.ports import Context
 from gatewright.rules.evidence import interval_s
 from gatewright.stats.sequential import design_effect
@@ -48,6 +50,7 @@ class Cursor:
     position: Position
     closed: int = -1
     high: int = 0
+    users: Users = field(default_factory=Users)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +142,10 @@ class AccessLog:
             elif arrival > cursor.closed or line.at >= cursor.high:
                 told[arrival, request.weight].append(request)
         going_on = replace(position, at=end if kept is None else kept)
+        draws, users = count(_draws(rollout, told, tick_s), cursor.users, _era(rollout).era)
         return Look(
-            cursor=_encode(Cursor(position=going_on, closed=closing, high=max(end, cursor.high))),
+            cursor=_encode(Cursor(position=going_on, closed=closing, high=max(end, cursor.high), users=users)),
+            draws=draws,
             observations=tuple(_observations(rollout, told)),
             requests=sum(map(len, told.values())),
         )
@@ -176,6 +181,25 @@ def _observations(rollout: Rollout, told: Mapping[tuple[int, float], list[Reques
                 stable_bad=bad[stable],
             )
             yield Observation(metric=metric, weight=weight, tick=arrival, block=block)
+
+
+def _draws(rollout: Rollout, told: Mapping[tuple[int, float], list[Request]], tick_s: float) -> Iterator[Drawn]:
+    """Requests under the present weight for which one of the arms was drawn, as they came."""
+    arms = (cluster_name(rollout.canary), cluster_name(rollout.stable or ""))
+    era = _era(rollout)
+    for (arrival, weight), requests in sorted(told.items()):
+        at = arrival * tick_s
+        if not weight or abs(weight - era.weight) > HALF_A_PART or at < era.since:
+            continue
+        for request in requests:
+            if (drawn := request.drawn(arms)) in arms:
+                yield Drawn(at=at, weight=weight, user=request.user, canary=drawn == arms[0])
+
+
+def _era(rollout: Rollout) -> ShareEvidence:
+    """Since when draws are counted, and under which weight."""
+    known = rollout.share
+    return known if known and known.weight == rollout.weight else ShareEvidence(weight=rollout.weight)
 
 
 def _slow_after_ms(durations: list[float], latency: LatencyMargins) -> float:
@@ -240,4 +264,5 @@ def _encode(cursor: Cursor) -> str:
 
 def _decode(text: str) -> Cursor:
     fields = json.loads(text)
-    return Cursor(position=Position(**fields["position"]), closed=fields["closed"], high=fields["high"])
+    users = Users(**fields["users"]) if "users" in fields else Users()
+    return Cursor(position=Position(**fields["position"]), closed=fields["closed"], high=fields["high"], users=users)

@@ -60,5 +60,6 @@ class LiveMetrics:
             more,
             cursor=json.dumps({"requests": seen.cursor, "predictions": more.cursor}),
             observations=(*seen.observations, *more.observations),
+            draws=seen.draws,
             requests=seen.requests,
         )

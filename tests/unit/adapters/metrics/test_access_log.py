@@ -18,6 +18,7 @@ from gatewright.domain.duration import Duration
 from gatewright.domain.evidence import Observation
 from gatewright.domain.rollout import Breaker, LatencyMargins, Phase, Rollout, RolloutPolicy
 from gatewright.domain.routing import cluster_name
+from gatewright.domain.share import ShareEvidence
 from gatewright.ports import Context
 from gatewright.store.database import Database
 from gatewright.testing import FakeClock
@@ -294,3 +295,25 @@ def test_nothing_below_the_floor_is_slow(log: Log, floor_s: float, limit_ms: flo
     log.write(*(line(cluster=STABLE, duration_us=5000) for _ in range(400)))
     found = log.source.history(told(floor=Duration(floor_s)))
     assert (found.slow_after_ms, found.slow) == (limit_ms, 0)
+
+
+def test_draws_are_users_of_the_present_weight_each_once(log: Log) -> None:
+    here = replace(ROLLOUT, weight=25.0, cursor=log.cursor)
+    log.write(
+        *(line(user=f"u{number}") for number in (1, 1, 2)),
+        line(user="u3", cluster=STABLE),
+        line(user="u4", cluster=STABLE, attempts=2),
+        line(user="u5", cluster="model-other"),
+        line(user="u6", route="r1|2|500"),
+        line(user="u7", route="r1|2|0|mirrored", cluster=STABLE),
+    )
+    log.clock.moment = datetime.fromtimestamp(START_S + LATER, UTC)
+    found = log.source.observe(here, 0)
+    assert [(each.weight, each.drawn, each.canary) for each in found.draws] == [(25.0, 4, 3)]
+    log.write(line(LATER, user="u1"), line(LATER, user="u9"))
+    log.clock.moment = datetime.fromtimestamp(START_S + 3 * LATER, UTC)
+    after = log.source.observe(replace(here, cursor=found.cursor), 0)
+    assert [(each.drawn, each.canary) for each in after.draws] == [(1, 1)]
+    again = ShareEvidence(weight=25.0, since=START_S + LATER + 60, reapplied=1)
+    late = log.source.observe(replace(here, cursor=found.cursor, share=again), 0)
+    assert late.draws == ()

@@ -13,6 +13,7 @@ from gatewright.domain.errors import LeaseLost
 from gatewright.domain.lineage import Artifact
 from gatewright.domain.rollout import Phase, Rollout, RolloutPolicy
 from gatewright.domain.routing import cluster_name
+from gatewright.domain.share import ShareEvidence
 from gatewright.effects.processes import ProcessIdentity
 from gatewright.ports import Context
 from gatewright.store.database import Database
@@ -121,3 +122,12 @@ def test_a_gateway_that_does_not_answer_is_told_and_is_no_weight(traffic: EnvoyT
     assert found.canary is not None
     assert (found.canary.digest, found.canary.ready, found.canary.error) == (NEW.digest, False, "it crashed")
     assert found.stable is None
+
+
+def test_a_weight_that_is_to_be_written_again_is_a_new_revision(traffic: EnvoyTraffic, context: Context) -> None:
+    traffic.set_weight(ROLLOUT, 25.0)
+    before = route(context)
+    again = replace(ROLLOUT, share=ShareEvidence(weight=25.0, reapplied=1))
+    traffic.set_weight(again, 25.0)
+    traffic.set_weight(again, 25.0)
+    assert (route(context).weight, route(context).revision) == (25.0, before.revision + 1)

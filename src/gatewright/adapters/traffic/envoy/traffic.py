@@ -72,8 +72,9 @@ class EnvoyTraffic:
             # The canary had become the stable arm already, and is rolled back before its promotion was recorded.
             route = replace(route, stable=rollout.stable, canary=rollout.canary, fallback=None, fallback_until=None)
         if route is not None and route.canary is not None:
-            lease_s = rollout.policy.lease.seconds
-            self._routes.put(replace(route, weight=weight, mirror=rollout.mirror, epoch=rollout.epoch, lease_s=lease_s))
+            again = rollout.share.reapplied if rollout.share else 0
+            wanted = replace(route, weight=weight, mirror=rollout.mirror, reapplied=again)
+            self._routes.put(replace(wanted, epoch=rollout.epoch, lease_s=rollout.policy.lease.seconds))
 
     def finish(self, rollout: Rollout) -> None:
         """Promoted: the canary is the stable arm, the old one its fallback for the rollback window.
