@@ -94,3 +94,27 @@ def test_a_candidate_with_worse_answers_only_is_rolled_back_by_late_labels(proje
         "joined": len(clients.spared), "waiting": 1, "doubled": 1, "conflicting": 0, "unusable": 0,
     }  # fmt: skip
     assert counts["total"]["joined"] == clients.accepted + len(clients.spared)
+
+
+def test_a_candidate_worse_for_one_region_only_is_rolled_back_by_its_name(project: Project) -> None:
+    quality = {"rollback_margin": 0.4, "promote_margin": 0.6, "block": "1s"}
+    project.new_model(
+        "unfair to region 3",
+        gates="none",
+        rollout={**STEPS, "alpha": 0.2, "quality": quality, "slices": ["REGION", {"column": "AGE", "bins": [30]}]},
+    )
+    with Clients(project.port) as clients:
+        run = project.start("run")
+        out, err = run.communicate(timeout=140)
+    assert run.returncode == 1, out + err
+    check_ended(project, project.runs()[-1], "rolled_back")
+    rollout = project.rollout()
+    assert rollout.why.startswith("slices: in REGION=3 the canary has 100.00% of its labelled answers wrong"), (
+        rollout.why
+    )
+    assert rollout.slices is not None
+    assert {key.name for key in rollout.slices.keys} == {"REGION=1", "REGION=2", "REGION=3", "AGE<30", "AGE>=30"}
+    assert not clients.failures
+    told = json.loads(project.command("rollout", "status", "--output", "json").stdout)["slices"]
+    assert (told["slices"][0]["name"], told["degraded"]) == ("REGION=3", True)
+    assert "REGION=3      quality  100.00%" in project.command("rollout", "status").stdout
