@@ -81,6 +81,12 @@ def points(interval: dict[str, float] | None) -> str:
     return f"{value:+.2f} pp [{low:+.2f}, {high:+.2f}]"
 
 
+def milliseconds(interval: dict[str, float | None]) -> str:
+    """A duration with its interval: `12.4 ms [11.8, 15.1]`; a dash for an end that is not known yet."""
+    low, high = (f"{end:.3g}" if (end := interval[name]) is not None else "-" for name in ("low", "high"))
+    return f"{interval['value']:.3g} ms [{low}, {high}]"
+
+
 def span(seconds: float) -> str:
     """A length of time for people: `0.4 s`, `12 min 05 s`, `3 h 20 min`."""
     if seconds < 60:

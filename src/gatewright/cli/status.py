@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatewright.cli.options import Output, opened, output_option, workspace_option
-from gatewright.cli.output import fit, points, say, say_json, span, table
+from gatewright.cli.output import fit, milliseconds, points, say, say_json, span, table
 
 if TYPE_CHECKING:
     from gatewright.workspace import Workspace
@@ -126,6 +126,7 @@ def show_rollout(rollout: dict[str, Any] | None) -> None:
         table(facts, indent=_INDENT)
     say(_INDENT + fit(rollout["why"], used=len(_INDENT)))
     _show_evidence(rollout["standings"])
+    _show_p99(rollout["p99_ms"])
     _show_drift(rollout["drift"])
     _show_slices(rollout["slices"])
     _show_shadow(rollout["shadow"])
@@ -146,6 +147,13 @@ def _show_evidence(standings: list[dict[str, Any]]) -> None:
         for standing in standings
     ]
     table(rows, head=("BAD REQUESTS", "CANARY", "STABLE", "DIFFERENCE", "e WORSE", "e ACCEPTABLE"), indent=_INDENT)
+
+
+def _show_p99(arms: dict[str, Any] | None) -> None:
+    """How long the slowest hundredth of each arm's answers takes at least."""
+    shown = [f"{arm} {milliseconds(found)}" for arm, found in (arms or {}).items() if found is not None]
+    if shown:
+        say(f"{_INDENT}p99       {', '.join(shown)}")
 
 
 def _show_drift(drift: dict[str, Any] | None) -> None:

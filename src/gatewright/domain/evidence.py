@@ -227,6 +227,14 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Durations:
+    """How long answers at the first try took, by arm: (number of a cell, how many), ascending; only shown."""
+
+    canary: tuple[tuple[int, int], ...] = ()
+    stable: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """What a metric source saw since `cursor`: blocks, the next cursor, or why it could see nothing.
 
@@ -244,6 +252,7 @@ class Look:
     stable_users: tuple[str, ...] = ()
     slices: tuple[SliceObservation, ...] = ()
     past_slices: PastSlices | None = None
+    durations: Durations | None = None
     requests: int = 0
     error: str | None = None
 

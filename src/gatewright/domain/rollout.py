@@ -14,6 +14,7 @@ from gatewright.domain.duration import Duration
 from gatewright.domain.evidence import (
     DriftEvidence,
     DriftObservation,
+    Durations,
     LiveMetric,
     MetricEvidence,
     Observation,
@@ -221,6 +222,7 @@ class Rollout:
     slices: SlicesEvidence | None = None
     shadow: ShadowEvidence | None = None
     share: ShareEvidence | None = None
+    durations: Durations | None = None
     breaker_log_e: tuple[float, ...] = ()
     bootstrap_by: str | None = None
     approval: Order | None = None
@@ -292,6 +294,7 @@ class World:
     stable_users: tuple[str, ...] = ()
     slices: tuple[SliceObservation, ...] = ()
     past_slices: PastSlices | None = None
+    durations: Durations | None = None
     source_error: str | None = None
     commands: tuple[Command, ...] = ()
     serving: str | None = None

@@ -96,6 +96,7 @@ class Controller:
             stable_users=look.stable_users,
             slices=look.slices if rollout.phase in _OBSERVING else (),
             past_slices=look.past_slices,
+            durations=look.durations if rollout.phase in _OBSERVING else None,
             source_error=look.error,
             commands=workspace.rollouts.commands(rollout),
             serving=serving.artifact.digest if serving else None,

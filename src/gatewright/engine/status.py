@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import psutil
@@ -12,6 +13,8 @@ from gatewright.domain.rollout import Rollout
 from gatewright.domain.routing import RouteTable
 from gatewright.engine.opening import open_runs
 from gatewright.rules import drift, evidence, horizon, live_slices, routing, shadow, share
+from gatewright.stats import durations
+from gatewright.stats.confidence import Interval
 from gatewright.workspace import Workspace
 
 _NURSERY = "gatewright.serving.nursery"
@@ -88,7 +91,22 @@ def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
         "slices": plain(live_slices.standing(rollout)),
         "shadow": plain(shadow.standing(rollout)),
         "share": plain(share.standing(rollout)),
+        "p99_ms": _p99(rollout),
     }
+
+
+def _p99(rollout: Rollout) -> dict[str, dict[str, float | None] | None] | None:
+    """The 99th percentile of each arm with its ends, null where it is not known yet."""
+    if rollout.durations is None:
+        return None
+    found = {"canary": rollout.durations.canary, "stable": rollout.durations.stable}
+    return {arm: _finite(durations.p99(cells)) for arm, cells in found.items()}
+
+
+def _finite(interval: Interval | None) -> dict[str, float | None] | None:
+    if interval is None:
+        return None
+    return {name: value if math.isfinite(value) else None for name, value in plain(interval).items()}
 
 
 def processes(workspace: Workspace, *, every_model: bool = False) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from gatewright.domain.evidence import LIVE_METRICS, Block, History, LiveMetric,
 from gatewright.domain.rollout import ALMOST_FULL, Phase, Rollout, RolloutPolicy, World
 from gatewright.domain.share import HALF_A_PART
 from gatewright.rules import drift, labels, live_slices, shadow, share
-from gatewright.stats import breaker, confidence, sequential, two_arms
+from gatewright.stats import breaker, confidence, durations, sequential, two_arms
 from gatewright.stats.confidence import Interval
 
 SHARE_OF_ALPHA: Mapping[LiveMetric, float] = {"errors": 0.3, "latency": 0.2, "quality": 0.3}
@@ -109,6 +109,7 @@ def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollou
         slices=live_slices.absorb(rollout, world),
         shadow=shadow.absorb(rollout, world),
         share=share.absorb(rollout, world, now),
+        durations=durations.added(rollout.durations, world.durations) if world.durations else rollout.durations,
         breaker_log_e=_breaker(rollout, [block for _, block in blocks]),
         cursor=rollout.cursor if world.source_error else cursor,
         ticked_at=now,

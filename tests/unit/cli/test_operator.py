@@ -110,7 +110,7 @@ def test_watch_tells_a_line_for_each_change_and_ends_with_the_rollout(
     ticking(world, monkeypatch, lambda: world.tick() and None)
     lines = shell("rollout", "status", "--watch").out.splitlines()
     assert "asked 20 %, is 20 %" in lines[0]
-    assert any("errors " in line and " worse, " in line and "next step in about" in line for line in lines)
+    assert any("errors +0.00 pp [" in line and "next step in about" in line for line in lines)
     assert lines[-1].startswith("promoted")
     (document,) = shell("rollout", "status", "--watch", "--output", "json").out.splitlines()
     assert json.loads(document)["phase"] == "promoted"

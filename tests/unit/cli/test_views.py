@@ -126,6 +126,10 @@ ROLLOUT: dict[str, Any] = {
         }
     ],
     "drift": None, "slices": None, "shadow": None, "share": None, "mirror": 0.0, "mirror_observed": 0.0,
+    "p99_ms": {
+        "canary": {"value": 12.42, "low": 11.83, "high": None, "level": 0.95},
+        "stable": {"value": 11.5, "low": 11.2, "high": 12.1, "level": 0.95},
+    },
 }  # fmt: skip
 VIEW: dict[str, Any] = {
     "model": "toy",

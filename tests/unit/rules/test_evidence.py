@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from gatewright.domain.duration import Duration
-from gatewright.domain.evidence import Block, History, LiveMetric, Observation
+from gatewright.domain.evidence import Block, Durations, History, LiveMetric, Observation
 from gatewright.domain.rollout import Breaker, Phase, RolloutPolicy, TrafficState, World
 from gatewright.rules import evidence
 from tests.scenarios.rollout_story import begun, rollout
@@ -26,6 +26,24 @@ def world(*observations: Observation, weight: float | None = 5.0, source_error: 
 
 CLIMBING = begun(phase=Phase.PROGRESSING, weight=5.0, ticked_at=begun().started_at)
 LATER = CLIMBING.started_at + timedelta(seconds=5)
+
+
+def test_durations_of_all_looks_are_kept_to_be_shown() -> None:
+    seen = replace(world(), durations=Durations(canary=((3, 2),), stable=((3, 5), (4, 1))))
+    once = evidence.absorb(CLIMBING, seen, "a", LATER)
+    assert once.durations == seen.durations
+    twice = evidence.absorb(once, seen, "b", LATER)
+    assert twice.durations == Durations(canary=((3, 4),), stable=((3, 10), (4, 2)))
+    assert evidence.absorb(twice, world(), "c", LATER).durations == twice.durations
+
+
+def test_differences_are_shown_beside_the_evidence() -> None:
+    looked = evidence.absorb(CLIMBING, world(seen((50, 5), (950, 19))), "a", LATER)
+    errors, latency = evidence.shown(looked)
+    assert errors.difference is not None
+    assert errors.difference.value == pytest.approx(0.08)
+    assert latency.difference is None
+    assert [each.difference for each in evidence.standings(looked)] == [None, None]
 
 
 class TestBegin:

@@ -14,12 +14,13 @@ from dataclasses import asdict, dataclass, field, replace
 
 from gatewright.adapters.metrics.draws import Drawn, Users, count
 from gatewright.adapters.metrics.log_tail import Position, at_end, newest, read_on
-from gatewright.domain.evidence import Block, History, LiveMetric, Look, Observation
+from gatewright.domain.evidence import Block, Durations, History, LiveMetric, Look, Observation
 from gatewright.domain.rollout import LatencyMargins, Rollout
 from gatewright.domain.routing import WHOLE, cluster_name
 from gatewright.domain.share import HALF_A_PART, ShareEvidence
 from gatewright.ports import Context
 from gatewright.rules.evidence import interval_s
+from gatewright.stats import durations
 from gatewright.stats.sequential import design_effect
 
 _SETTLE_S = 2.5
@@ -147,6 +148,7 @@ class AccessLog:
             cursor=_encode(Cursor(position=going_on, closed=closing, high=max(end, cursor.high), users=users)),
             draws=draws,
             observations=tuple(_observations(rollout, told)),
+            durations=_durations(rollout, told),
             requests=sum(map(len, told.values())),
         )
 
@@ -209,6 +211,18 @@ def _slow_after_ms(durations: list[float], latency: LatencyMargins) -> float:
     if len(durations) < _FEWEST_FOR_P99:
         return _SLOW_WITHOUT_HISTORY_MS
     return max(durations[int(0.99 * len(durations))], 1000 * latency.floor.seconds)
+
+
+def _durations(rollout: Rollout, told: Mapping[tuple[int, float], list[Request]]) -> Durations:
+    """Of what each arm answered at the first try while the traffic was divided."""
+    clusters = cluster_name(rollout.canary), cluster_name(rollout.stable or "")
+    found: dict[str, list[float]] = {cluster: [] for cluster in clusters}
+    for (_, weight), requests in told.items():
+        for request in requests:
+            if weight and request.attempts == 1 and request.cluster in found:
+                found[request.cluster].append(request.duration_ms)
+    canary, stable = (durations.count(found[cluster]) for cluster in clusters)
+    return Durations(canary=canary, stable=stable)
 
 
 def _per_second(starts: list[float], now: float) -> float | None:

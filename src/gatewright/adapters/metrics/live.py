@@ -61,5 +61,6 @@ class LiveMetrics:
             cursor=json.dumps({"requests": seen.cursor, "predictions": more.cursor}),
             observations=(*seen.observations, *more.observations),
             draws=seen.draws,
+            durations=seen.durations,
             requests=seen.requests,
         )

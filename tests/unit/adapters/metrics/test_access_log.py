@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from gatewright.adapters.metrics.access_log import AccessLog, Options
 from gatewright.domain.duration import Duration
-from gatewright.domain.evidence import Observation
+from gatewright.domain.evidence import Durations, Observation
 from gatewright.domain.rollout import Breaker, LatencyMargins, Phase, Rollout, RolloutPolicy
 from gatewright.domain.routing import cluster_name
 from gatewright.domain.share import ShareEvidence
 from gatewright.ports import Context
+from gatewright.stats import durations
 from gatewright.store.database import Database
 from gatewright.testing import FakeClock
 
@@ -112,6 +113,13 @@ def test_requests_that_were_copied_are_stables_alone_and_no_evidence(log: Log) -
 def test_what_the_fallback_rescued_before_the_first_step_is_not_the_canarys(log: Log) -> None:
     log.write(line(route="r1|2|9999", cluster="model-before", attempts=2), line(route="r1|2|9999", cluster=STABLE))
     assert log.errors_at(LATER) == [(0, 0, 1, 0)]
+
+
+def test_durations_are_those_of_the_first_try_under_a_divided_traffic(log: Log) -> None:
+    log.write(line(), line(duration_us=9000), line(cluster=STABLE), line(attempts=2), line(route="r1|2|0"))
+    log.clock.moment = datetime.fromtimestamp(START_S + LATER, UTC)
+    seen = log.source.observe(replace(ROLLOUT, cursor=log.cursor), 0).durations
+    assert seen == Durations(canary=durations.count([5.0, 9.0]), stable=durations.count([5.0]))
 
 
 def test_labels_that_a_client_brings_are_no_requests_of_an_arm(log: Log) -> None:
