@@ -7,11 +7,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from gatewright.domain.project import SliceSpec
-from gatewright.domain.rollout import LiveSlice
-from gatewright.rules.measuring.slices import Key, Partition, partition
+from gatewright.rules.measuring.slices import Key, partition
 from gatewright.store.asked_slices import FILE, asked
 
 _log = logging.getLogger("gatewright.serving")
@@ -20,22 +18,24 @@ _WHOLE_BELOW = 1e9
 
 
 @dataclass(frozen=True, slots=True)
-class _Declared:
-    """One declared slice, and where its columns stand in a row; names that were made once are kept."""
+class _Part:
+    """One column of a declared slice, and where it stands in a row; names that were made once are kept."""
 
-    partition: Partition
-    positions: tuple[int, ...]
-    known: dict[tuple[Any, ...], str] = field(default_factory=dict)
+    key: Key
+    at: int
+    known: dict[float, str] = field(default_factory=dict)
 
     def name(self, row: Sequence[float]) -> str:
-        """What the slice of this row is called."""
-        values = tuple(_code(key, row[at]) for key, at in zip(self.partition.keys, self.positions, strict=True))
-        name = self.known.get(values)
+        """What the slice of this row is called, as far as this column goes."""
+        value = row[self.at]
+        if value != value:
+            return self.key.named(None)
+        reached = bisect_right(self.key.bins, value) if self.key.bins else value
+        name = self.known.get(reached)
         if name is None:
-            parts = zip(self.partition.keys, values, strict=True)
-            name = " & ".join(f"{key.column}=other" if value is _OTHER else key.named(value) for key, value in parts)
+            name = _named(self.key, reached)
             if len(self.known) < _MOST_KNOWN:
-                self.known[values] = name
+                self.known[reached] = name
         return name
 
 
@@ -46,7 +46,7 @@ class SliceKeys:
         self._folder = folder
         self._columns = {name: at for at, name in enumerate(columns)}
         self._stamp: tuple[int, ...] = ()
-        self._declared: tuple[_Declared, ...] = ()
+        self._declared: tuple[tuple[_Part, ...], ...] = ()
 
     @property
     def wanted(self) -> bool:
@@ -66,32 +66,22 @@ class SliceKeys:
 
     def names(self, row: Sequence[float]) -> list[str]:
         """The slices that `row` belongs to, one of each declaration."""
-        return [declared.name(row) for declared in self._declared]
+        return [" & ".join([part.name(row) for part in parts]) for parts in self._declared]
 
-    def _read(self) -> list[_Declared]:
+    def _read(self) -> list[tuple[_Part, ...]]:
         declared = []
         for wanted in asked(self._folder):
             if strange := [column for column in wanted.columns if column not in self._columns]:
                 _log.error("slices by %s are not noted: the model has no such input", ", ".join(strange))
                 continue
-            declared.append(_Declared(_partition(wanted), tuple(self._columns[column] for column in wanted.columns)))
+            keys = partition(SliceSpec(columns=wanted.columns, bins=wanted.bins)).keys
+            declared.append(tuple(_Part(key, self._columns[key.column]) for key in keys))
         return declared
 
 
-_OTHER = object()
-
-
-def _partition(wanted: LiveSlice) -> Partition:
-    return partition(SliceSpec(columns=wanted.columns, bins=wanted.bins))
-
-
-def _code(key: Key, value: float) -> Any:
-    """A value as a slice knows it: the number of edges reached, or a whole number; None if it is missing.
-
-    A column without bins is not cut by its fractions: a slice of each number with a fraction would be a raw input.
-    """
-    if value != value:
-        return None
+def _named(key: Key, reached: float) -> str:
+    """A column without bins is not cut by its fractions: a slice of each would be a raw input."""
     if key.bins:
-        return bisect_right(key.bins, value)
-    return int(value) if value.is_integer() and abs(value) < _WHOLE_BELOW else _OTHER
+        return key.named(reached)
+    whole = reached.is_integer() and abs(reached) < _WHOLE_BELOW
+    return key.named(int(reached)) if whole else f"{key.column}=other"
