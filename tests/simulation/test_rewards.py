@@ -7,7 +7,7 @@ import statistics
 import numpy as np
 import pytest
 
-from gatewright.domain.evidence import BlockEvidence, Direction, Losses
+from gatewright.domain.evidence import Block, BlockEvidence, Direction, Losses
 from gatewright.domain.rollout import QualityMargins
 from gatewright.stats import betting, sequential
 from tests.simulation.test_sequential import limit
@@ -92,3 +92,25 @@ def test_an_equal_reward_is_shown_acceptable(kind: str, limit_minutes: int) -> N
     found = statistics.median(minutes_until(kind, seed, (0.20, 0.20), "acceptable", 0.05, 90) for seed in range(15))
     print(f"rewards, {kind}: equal: shown acceptable after median {found:g} min")
     assert found <= limit_minutes
+
+
+def test_rewards_of_all_or_nothing_are_judged_as_fast_as_right_and_wrong_answers() -> None:
+    apart = []
+    for seed in range(12):
+        rng = np.random.default_rng([89, seed])
+        numbers = betting.start("worse", MARGINS.rollback_margin, 2000, 160.0, 160.0)
+        events = sequential.start("worse", MARGINS.rollback_margin, 160, 2000)
+        found: dict[str, int] = {}
+        for minute in range(1, 61):
+            bad = int(rng.binomial(600, 0.10)), int(rng.binomial(11_400, 0.08))
+            levels = [(n - k, *[0.0] * 19, k) for n, k in zip((600, 11_400), bad, strict=True)]
+            numbers = betting.update(numbers, Losses(canary=levels[0], stable=levels[1]))
+            counted = Block(canary_n=600, canary_bad=bad[0], stable_n=11_400, stable_bad=bad[1])
+            events = sequential.update(events, counted)
+            for name, state in (("numbers", numbers), ("events", events)):
+                if sequential.alarmed(state, ALPHA):
+                    found.setdefault(name, minute)
+        apart.append(abs(found.get("numbers", 61) - found.get("events", 61)))
+    print(f"rewards of 0 and 1 beside events: minutes apart {sorted(apart)}")
+    assert statistics.median(apart) == 0
+    assert max(apart) <= 3
