@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fixtures import toy
+from tests.fixtures.gateway import Gateway
 from tests.fixtures.live import Project, free_port
 
 
@@ -26,3 +27,12 @@ def bootstrapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 def project(bootstrapped: Project) -> Project:
     bootstrapped.calm()
     return bootstrapped
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    gateway = Gateway(tmp_path_factory.mktemp("envoy"))
+    try:
+        yield gateway
+    finally:
+        gateway.stop()

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gatewright.adapters.traffic.envoy import configuration, readback
 from gatewright.domain.routing import WHOLE
-from tests.fixtures.gateway import CANARY, STABLE, Gateway, ModelServer, drive, until
+from tests.fixtures.gateway import CANARY, STABLE, Gateway, ModelServer, drive, near, until
 
 pytestmark = pytest.mark.xdist_group("envoy-facts")
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    gateway = Gateway(tmp_path_factory.mktemp("envoy"))
-    try:
-        yield gateway
-    finally:
-        gateway.stop()
-
-
-def near(share: float, expected: float, n: int) -> bool:
-    return abs(share - expected) <= 4.5 * math.sqrt(expected * (1 - expected) / n) + 2 / n
 
 
 def test_users_stay_and_only_join_the_canary_while_it_grows(gateway: Gateway) -> None:

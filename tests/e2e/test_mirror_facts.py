@@ -10,9 +10,8 @@ import pytest
 
 from gatewright.adapters.traffic.envoy import configuration, readback
 from gatewright.domain.routing import WHOLE, RouteTable
-from tests.e2e.test_envoy_facts import CANARY, STABLE, Gateway, drive, gateway, near, until
+from tests.fixtures.gateway import CANARY, STABLE, Gateway, drive, near, until
 
-__all__ = ["gateway"]
 pytestmark = pytest.mark.xdist_group("envoy-facts")
 
 
