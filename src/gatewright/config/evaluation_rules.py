@@ -20,6 +20,7 @@ def measured(values: Values) -> Iterator[Finding]:
     """Metrics that the task does not have, or that rows of one cluster do not allow."""
     section: Path = ("evaluation",)
     task, clustered = values.at((*section, "task")), values.at((*section, "cluster")) is not None
+    weighted = values.at((*section, "weight")) is not None
     asked = [((*section, "metric"), values.at((*section, "metric")))]
     asked += [((*section, "metrics", index), name) for index, name in enumerate(values.entries((*section, "metrics")))]
     for path, name in asked:
@@ -30,8 +31,19 @@ def measured(values: Values) -> Iterator[Finding]:
             yield path, f"{shown(name)} is no metric of a {task} task: {allowed or 'there is no such task'}"
         elif clustered and name not in CLUSTERED:
             yield path, f"{shown(name)} cannot be measured with a cluster: choose from {', '.join(CLUSTERED)}"
-    if clustered and values.at(("gates", "auc")) is not None:
-        yield ("gates", "auc"), "AUC cannot be measured with evaluation.cluster: leave one of them out"
+        elif weighted and METRICS[name].kind == "rank":
+            yield path, f"{shown(name)} cannot be measured with evaluation.weight: leave one of them out"
+    for name, there in (("cluster", clustered), ("weight", weighted)):
+        if there and values.at(("gates", "auc")) is not None:
+            yield ("gates", "auc"), f"AUC cannot be measured with evaluation.{name}: leave one of them out"
+    if weighted and clustered:
+        yield (*section, "weight"), "cannot be used with evaluation.cluster: leave one of them out"
+    if values.at((*section, "stratum")) is not None and not weighted:
+        yield (*section, "stratum"), "says how rows were drawn that carry weights: name evaluation.weight, too"
+    own = {values.at((*section, name)) for name in ("id", "label")} | {"id"}
+    for name in ("weight", "stratum"):
+        if isinstance(column := values.at((*section, name)), str) and column in own:
+            yield (*section, name), f"{shown(column)} is the id or the label of a row: name another column"
 
 
 def slices(values: Values) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -42,12 +43,26 @@ class SliceEvidence:
     """All that the gates need to know of one slice or group, whatever its number of rows.
 
     `cells`: rows per `EvaluationReport.outcomes`, in that order (empty unless the task has classes). `scores`: a paired
-    estimate for each measured metric that is no count.
+    estimate for each measured metric that is no count. Where rows carry weights, `weights` and `squares` are the sums
+    of the weights and of their squares in each cell (in one, when there are no cells), and `scores` has every metric.
     """
 
     rows: int
     cells: tuple[int, ...] = ()
     scores: Mapping[str, PairedEstimate] = field(default_factory=dict)
+    weights: tuple[float, ...] = ()
+    squares: tuple[float, ...] = ()
+
+    @property
+    def counts(self) -> tuple[float, ...]:
+        """What the cells weigh: rows, unless these carry weights."""
+        return self.weights or self.cells
+
+    @property
+    def effective_rows(self) -> float:
+        """How many rows of equal weight are worth as much (Kish): the rows themselves without weights."""
+        squares = math.fsum(self.squares)
+        return math.fsum(self.weights) ** 2 / squares if squares else float(self.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +109,18 @@ class CalibrationBins:
 
     `cells[i][j]`: rows whose candidate probability falls in bin i and the baseline's in bin j (one column without a
     baseline); `positives` the same, of rows whose label is positive; `candidate_mean[i]` and `baseline_mean[j]`: the
-    mean probability in a bin (the middle of an empty one).
+    mean probability in a bin (the middle of an empty one). Where rows carry weights, `weights` and `positive_weights`
+    are their sums in each place of `cells` and `positives`, `squares` and `positive_squares` those of their squares.
     """
 
     cells: tuple[tuple[int, ...], ...]
     positives: tuple[tuple[int, ...], ...]
     candidate_mean: tuple[float, ...]
     baseline_mean: tuple[float, ...] = ()
+    weights: tuple[tuple[float, ...], ...] = ()
+    positive_weights: tuple[tuple[float, ...], ...] = ()
+    squares: tuple[tuple[float, ...], ...] = ()
+    positive_squares: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +128,8 @@ class EvaluationReport:
     """Candidate and baseline on the same rows of the same evaluation set: the body of evaluation-report.json.
 
     Every metric and its uncertainty follows from it without the rows. `groups`: attribute -> value -> evidence.
-    `golden` is the same candidate beside the pinned golden baseline: overall and slices only.
+    `golden` is the same candidate beside the pinned golden baseline: overall and slices only. `weight` is the column
+    with the rows' weights, if they carry any.
     """
 
     model: str
@@ -131,6 +152,7 @@ class EvaluationReport:
     golden: EvaluationReport | None = None
     weak_slices: tuple[WeakSlice, ...] = ()
     notes: tuple[str, ...] = ()
+    weight: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

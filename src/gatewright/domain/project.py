@@ -84,7 +84,8 @@ class EvaluationSection:
 
     `metric` is what the gates compare (by default that of the task: accuracy, RMSE, mean score), `metrics` are measured
     besides. `task` is the model's own unless it is said here. `command` predicts in the team's own way: an argv list.
-    Rows with one value of `cluster` (a user, a query) are one observation.
+    Rows with one value of `cluster` (a user, a query) are one observation. A row counts as often as its `weight` says,
+    and was drawn within its `stratum`.
     """
 
     label: Text
@@ -95,6 +96,8 @@ class EvaluationSection:
     slices: tuple[SliceSpec, ...] = ()
     weak_slices: bool = True
     cluster: Text | None = None
+    weight: Text | None = None
+    stratum: Text | None = None
     command: Annotated[tuple[Text, ...], MinLen(1)] | None = None
     latency_samples: Annotated[int, Ge(299)] = 3000
 

@@ -68,7 +68,7 @@ def _job(
 
     evaluation, fairness = workspace.project.evaluation, workspace.project.fairness
     kept = [*columns(evaluation.slices), *fairness.attributes]
-    kept += [evaluation.cluster] if evaluation.cluster else []
+    kept += [name for name in (evaluation.cluster, evaluation.weight, evaluation.stratum) if name]
     entries = {
         role: {
             "folder": artifact.uri,

@@ -66,11 +66,14 @@ def evaluate(
         baseline_latency=baseline_latency,
         latency_ratio=latency_ratio,
         notes=(*notes, *pair.without_rows(plan)),
+        weight=plan.weight,
     )
     _check_primary(report, by_cluster=plan.cluster is not None)
     if fairness.attributes and report.outcomes:
         _check_positive(report)
-    if evaluation.weak_slices:
+    if plan.weight is not None:
+        report = replace(report, notes=(*report.notes, _weighing(report)))
+    elif evaluation.weak_slices:
         seen = sample(predictions, plan.explored, report.overall.rows)
         weak = weak_slices(seen, task, plan.own, list(report.slices))
         report = replace(report, weak_slices=weak)
@@ -97,6 +100,15 @@ def _counted(predictions: pl.DataFrame | pl.LazyFrame, plan: Plan, rows_at_once:
     return passed
 
 
+def _weighing(report: EvaluationReport) -> str:
+    """What the weights cost, and what is left out because of them."""
+    rows, effective = report.overall.rows, report.overall.effective_rows
+    return (
+        f"rows carry weights ({report.weight}): {rows:,} rows are worth {effective:,.0f} of equal weight (design "
+        f"effect {rows / effective:.2f}); weak slices are not looked for"
+    )
+
+
 def _only_golden(digest: str) -> dict[str, Any]:
     """What the report beside the golden baseline has of its own, besides the counts."""
     return {
@@ -112,7 +124,7 @@ def _only_golden(digest: str) -> dict[str, Any]:
 
 def _check_primary(report: EvaluationReport, *, by_cluster: bool) -> None:
     """The metric that the gates compare has a value and a variance on all rows."""
-    summed = by_cluster or METRICS[report.metric].kind != "count"
+    summed = by_cluster or report.weight is not None or METRICS[report.metric].kind != "count"
     if summed and report.metric not in report.overall.scores:
         why = "rows of two clusters are needed" if by_cluster else "it needs more rows, or rows of both classes"
         raise UnusableInput(

@@ -33,6 +33,17 @@ def wilson(successes: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[
     return np.where(rows > 0.0, low, 0.0), np.where(k < rows, high, 1.0)
 
 
+def wilson_of_share(share: float, rows: float, *, level: float = 0.95) -> tuple[float, float]:
+    """(low, high) of Wilson's interval of a share in [0, 1] seen in `rows` rows, which may be no whole number."""
+    square = _two_sided_z(level) ** 2
+    if not rows > 0.0:
+        return 0.0, 1.0
+    middle = share + square / (2.0 * rows)
+    reach = np.sqrt(square * (share * (1.0 - share) / rows + square / (4.0 * rows * rows)))
+    scale = 1.0 + square / rows
+    return max(float((middle - reach) / scale), 0.0), min(float((middle + reach) / scale), 1.0)
+
+
 def clopper_pearson(successes: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
     """(low, high) of the exact two-sided interval of successes/n; no rows: (0, 1).
 

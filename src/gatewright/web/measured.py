@@ -61,8 +61,9 @@ def _groups(report: EvaluationReport) -> Iterator[GroupRates]:
 
 
 def _selected(report: EvaluationReport, evidence: SliceEvidence, arm: Arm) -> float | None:
-    """The share of rows with a positive prediction; None when the task has no classes."""
+    """The share of rows, by their weights, with a positive prediction; None when the task has no classes."""
     if not evidence.cells or evidence.rows == 0:
         return None
-    counts = zip(report.outcomes, evidence.cells, strict=True)
-    return sum(rows for outcome, rows in counts if getattr(outcome, arm) == report.positive) / evidence.rows
+    counts = list(zip(report.outcomes, evidence.counts, strict=True))
+    selected = sum(rows for outcome, rows in counts if getattr(outcome, arm) == report.positive)
+    return selected / sum(rows for _, rows in counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from gatewright.domain.gate import CalibrationGate, Comparison, Estimate, GateRe
 from gatewright.rules.gates.overall import FEWEST, worst
 from gatewright.rules.gates.words import beside, probability, shown
 from gatewright.stats.bootstrap import multinomial, one_sided_p, percentile_bounds
+from gatewright.stats.weighted import gamma_draws
 
 Floats = NDArray[np.float64]
 METRIC = "expected_calibration_error"
@@ -21,13 +23,17 @@ DRAWS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bins:
-    """Counts (..., candidate bin, baseline bin, label) and the mean probability of each bin."""
+    """Counts (..., candidate bin, baseline bin, label) and the mean probability of each bin.
 
-    counts: NDArray[np.int64]
+    `squares`: of rows with weights, whose sums are the counts then, the sums of the squares.
+    """
+
+    counts: NDArray[np.int64] | Floats
     candidate: Floats
     baseline: Floats
+    squares: Floats | None = None
 
-    def errors(self, counts: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    def errors(self, counts: NDArray[np.int64] | Floats) -> tuple[Floats, Floats]:
         """The expected calibration error of both models, (...) each."""
         return _error(counts.sum(axis=-2), self.candidate), _error(counts.sum(axis=-3), self.baseline)
 
@@ -45,10 +51,10 @@ def judge_calibration(gate: CalibrationGate, report: EvaluationReport, *, seed: 
         return GateResult(gate="calibration", verdict=Verdict.INCONCLUSIVE, why=why, alpha=gate.alpha, warns=warns)
     bins = _bins(report.calibration)
     candidate, baseline = (float(value) for value in bins.errors(bins.counts))
-    rows = int(bins.counts.sum())
+    rows = report.overall.rows
     comparisons = [_cap(gate, candidate, rows)]
     if report.baseline_digest is not None:
-        comparisons.append(_change(gate, bins, candidate, baseline, rows, seed))
+        comparisons.append(_change(gate, bins, candidate, baseline, report, seed))
     return GateResult(
         gate="calibration",
         verdict=worst([found.verdict for found in comparisons]),
@@ -74,15 +80,17 @@ def _cap(gate: CalibrationGate, error: float, rows: int) -> Comparison:
     )
 
 
-def _change(gate: CalibrationGate, bins: _Bins, candidate: float, baseline: float, rows: int, seed: int) -> Comparison:
-    flat = bins.counts.reshape(-1)
-    drawn = multinomial(flat, DRAWS, np.random.default_rng(seed)).reshape(DRAWS, *bins.counts.shape)
-    resampled = bins.errors(drawn)
+def _change(
+    gate: CalibrationGate, bins: _Bins, candidate: float, baseline: float, report: EvaluationReport, seed: int
+) -> Comparison:
+    rows = report.overall.rows
+    enough = report.overall.effective_rows >= FEWEST
+    resampled = bins.errors(_drawn(bins, np.random.default_rng(seed)))
     samples = resampled[0] - resampled[1]
     worsening = candidate - baseline
     low, high = (float(bound) for bound in percentile_bounds(samples, level=LEVEL))
     p = float(one_sided_p(samples, worsening))
-    verdict = Verdict.PASS if high <= gate.max_worsening and rows >= FEWEST else Verdict.INCONCLUSIVE
+    verdict = Verdict.PASS if high <= gate.max_worsening and enough else Verdict.INCONCLUSIVE
     if worsening > gate.max_worsening and p < gate.alpha:
         verdict = Verdict.FAIL
     side = beside(worsening, baseline)
@@ -92,7 +100,7 @@ def _change(gate: CalibrationGate, bins: _Bins, candidate: float, baseline: floa
         Verdict.FAIL: f"it is {side}: more than {margin}, significantly ({probability(p)})",
         Verdict.INCONCLUSIVE: f"it is {side}, and may be up to {shown(high)} worse: {margin} is not excluded",
     }
-    if rows < FEWEST and verdict is Verdict.INCONCLUSIVE:
+    if not enough and verdict is Verdict.INCONCLUSIVE:
         told[verdict] = f"it is {side}, and under {FEWEST} rows a worsening of {margin} cannot be excluded"
     return Comparison(
         metric=METRIC,
@@ -110,18 +118,34 @@ def _change(gate: CalibrationGate, bins: _Bins, candidate: float, baseline: floa
     )
 
 
+def _drawn(bins: _Bins, rng: np.random.Generator) -> NDArray[np.int64] | Floats:
+    """Resampled counts, (DRAWS, candidate bin, baseline bin, label)."""
+    if bins.squares is not None:
+        return gamma_draws(bins.counts, bins.squares, DRAWS, rng)
+    return multinomial(bins.counts.reshape(-1), DRAWS, rng).reshape(DRAWS, *bins.counts.shape)
+
+
 def _bins(found: CalibrationBins) -> _Bins:
-    cells = np.array(found.cells, dtype=np.int64)
-    positives = np.array(found.positives, dtype=np.int64)
+    weighs = bool(found.weights)
+    kind = np.float64 if weighs else np.int64
+    cells = np.array(found.weights or found.cells, dtype=kind)
+    positives = np.array(found.positive_weights if weighs else found.positives, dtype=kind)
     baseline = np.array(found.baseline_mean or (0.0,) * cells.shape[1])
     return _Bins(
-        counts=np.stack([cells - positives, positives], axis=-1),
+        counts=_by_label(cells, positives),
         candidate=np.array(found.candidate_mean),
         baseline=baseline,
+        squares=_by_label(np.array(found.squares), np.array(found.positive_squares)) if weighs else None,
     )
 
 
-def _error(counts: NDArray[np.int64], mean: Floats) -> Floats:
+def _by_label(cells: NDArray[Any], positives: NDArray[Any]) -> NDArray[Any]:
+    """(..., label); what rounding leaves below 0 is none."""
+    return np.stack([np.maximum(cells - positives, 0), positives], axis=-1)
+
+
+def _error(counts: NDArray[np.int64] | Floats, mean: Floats) -> Floats:
     """ECE of counts (..., bin, label): no division by empty bins, as n_i |p_i − m_i| = |positives_i − n_i m_i|."""
     rows = counts.sum(axis=-1)
-    return np.asarray(np.abs(counts[..., 1] - rows * mean).sum(axis=-1) / np.maximum(rows.sum(axis=-1), 1))
+    total = rows.sum(axis=-1)
+    return np.asarray(np.abs(counts[..., 1] - rows * mean).sum(axis=-1) / np.where(total > 0, total, 1))

@@ -9,17 +9,18 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from gatewright.domain.evaluation import Arm, EvaluationReport, SliceEvidence
+from gatewright.domain.evaluation import Arm, EvaluationReport
 from gatewright.domain.gate import Comparison, Estimate, FairnessGate, GateResult, Verdict
 from gatewright.domain.metrics import FairnessMetric
 from gatewright.rules.gates.overall import worst
+from gatewright.rules.gates.resampling import counts_of, drawn, large_enough
 from gatewright.rules.gates.words import beside, listed, probability, shown, spoken
 from gatewright.rules.measuring.metrics import Outcomes, Rate
-from gatewright.stats.bootstrap import multinomial, one_sided_p, percentile_bounds
+from gatewright.stats.bootstrap import one_sided_p, percentile_bounds
 from gatewright.stats.multiplicity import holm
 
 Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
+Counts = NDArray[np.int64] | NDArray[np.float64]
 LEVEL = 0.90
 _RATES: Mapping[FairnessMetric, tuple[Rate, ...]] = {
     "demographic_parity_difference": ("selection_rate",),
@@ -88,21 +89,21 @@ def measured_gaps(gate: FairnessGate, report: EvaluationReport, seed: int) -> It
     draws = _draws(gate, report)
     rng = np.random.default_rng(seed)
     for attribute, groups in report.groups.items():
-        names = [name for name, found in groups.items() if found.rows >= gate.min_rows]
+        names = [name for name, found in groups.items() if large_enough(found, gate.min_rows)]
         counts = counts_of(groups, names, len(report.outcomes))
-        drawn = multinomial(counts, draws, rng) if has_baseline and len(names) > 1 else None
+        resampled = drawn(groups, names, counts, draws, rng) if has_baseline and len(names) > 1 else None
         for metric in gate.metrics if len(names) > 1 else ():
             candidate = outcomes.gap(metric, counts, "candidate")
             if not np.isfinite(candidate) or not _in_two_groups(outcomes, metric, counts):
                 continue
             samples = None
-            if drawn is not None:
-                samples = outcomes.gap(metric, drawn, "candidate") - outcomes.gap(metric, drawn, "baseline")
+            if resampled is not None:
+                samples = outcomes.gap(metric, resampled, "candidate") - outcomes.gap(metric, resampled, "baseline")
                 samples = samples[np.isfinite(samples)]
             yield Gap(
                 attribute=attribute,
                 metric=metric,
-                rows=int(counts.sum()),
+                rows=sum(groups[name].rows for name in names),
                 candidate=float(candidate),
                 baseline=_finite(outcomes.gap(metric, counts, "baseline")) if has_baseline else None,
                 groups=_furthest(outcomes, metric, counts, names, "candidate"),
@@ -122,7 +123,7 @@ def _unknown(gate: FairnessGate, report: EvaluationReport, gaps: Sequence[Gap]) 
         Comparison(
             metric=metric,
             slice=attribute,
-            rows=sum(found.rows for found in groups.values() if found.rows >= gate.min_rows),
+            rows=sum(found.rows for found in groups.values() if large_enough(found, gate.min_rows)),
             verdict=Verdict.INCONCLUSIVE,
             kind="level",
             limit=gate.max,
@@ -138,18 +139,13 @@ def _named(unknown: Sequence[Comparison]) -> str:
     return listed([f"{spoken(found.metric)} of {found.slice}" for found in unknown])
 
 
-def counts_of(groups: Mapping[str, SliceEvidence], names: Sequence[str], cells: int) -> Counts:
-    """The cells of these groups, (groups, cells)."""
-    return np.array([groups[name].cells for name in names], dtype=np.int64).reshape(len(names), cells)
-
-
 def small_groups(report: EvaluationReport, min_rows: int) -> tuple[str, ...]:
     """Groups that are left out, as `RAC1P=3`."""
     return tuple(
         f"{attribute}={name}"
         for attribute, groups in report.groups.items()
         for name, found in groups.items()
-        if found.rows < min_rows
+        if not large_enough(found, min_rows)
     )
 
 

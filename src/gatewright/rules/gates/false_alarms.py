@@ -17,8 +17,8 @@ from scipy.special import ndtri
 from gatewright.domain.evaluation import EvaluationReport, Outcome, SliceEvidence
 from gatewright.domain.gate import FairnessGate, GateName, OverallGate, SliceGate
 from gatewright.domain.project import GatesSection
-from gatewright.rules.gates.fairness import counts_of
 from gatewright.rules.gates.overall import CHANCE
+from gatewright.rules.gates.resampling import counts_of
 from gatewright.rules.measuring.metrics import Outcomes
 from gatewright.stats.multiplicity import holm
 from gatewright.stats.paired import mcnemar_midp
@@ -91,7 +91,7 @@ def _fairness(gate: FairnessGate, outcomes: Outcomes, report: EvaluationReport, 
         names = [name for name, found in groups.items() if found.rows >= gate.min_rows]
         if len(names) < 2:
             continue
-        swapped = _swapped(outcomes, counts_of(groups, names, len(report.outcomes)), rng)
+        swapped = _swapped(outcomes, counts_of(groups, names, len(report.outcomes)).astype(np.int64), rng)
         for metric in gate.metrics:
             difference = outcomes.gap(metric, swapped, "candidate") - outcomes.gap(metric, swapped, "baseline")
             worsenings.append(np.where(np.isfinite(difference), difference, 0.0))

@@ -37,7 +37,7 @@ class Harms:
     `rows` are those that count for the metric (of recall: the positive ones). [low, high] is two-sided at `level`, so
     each end is a one-sided bound at 1 − (1 − level)/2. `p` is one-sided: no harm against some. `spread` is the standard
     deviation of one row's difference, `discordant` the share of rows on which exactly one model is right, if that is
-    what the metric counts.
+    what the metric counts. `effective`: where rows carry weights, how many of equal weight they are worth.
     """
 
     metric: Metric
@@ -52,6 +52,12 @@ class Harms:
     spread: Floats
     method: str
     discordant: Floats | None = None
+    effective: Floats | None = None
+
+    @property
+    def support(self) -> Counts | Floats:
+        """The rows, or where they carry weights as many of equal weight as they are worth, (S,)."""
+        return self.rows if self.effective is None else self.effective
 
     def mde(self, alpha: float, power: float) -> Floats:
         """The smallest harm that a test at `alpha` finds with probability `power`, (S,)."""
@@ -127,7 +133,11 @@ def harms(
     if report.baseline_digest is None:
         raise UnusableInput("the report has no baseline", fix="evaluate candidate and baseline in one run")
     if metric in report.overall.scores or any(metric in found.scores for found in evidence):
-        return _of_scores(known, [found.scores.get(metric) or _undefined(found.rows) for found in evidence], level)
+        if report.weight is not None:
+            from gatewright.rules.gates.weighted_harm import of_weighted
+
+            return of_weighted(report, evidence, known, level)
+        return of_scores(known, [found.scores.get(metric) or undefined(found.rows) for found in evidence], level)
     if known.kind != "count" or not report.outcomes:
         raise UnusableInput(
             f"{metric} was not measured",
@@ -171,8 +181,18 @@ def _of_right_rows(metric: Metric, outcomes: Outcomes, counts: Counts, level: fl
     )
 
 
-def _of_scores(metric: Metric, scores: Sequence[PairedEstimate], level: float) -> Harms:
-    """Harm of means and ranks; of a relative metric, (c − b)/|b| with the delta method's standard error."""
+def of_scores(
+    metric: Metric,
+    scores: Sequence[PairedEstimate],
+    level: float,
+    *,
+    least: Floats | float = 0.0,
+    method: str = "paired z",
+) -> Harms:
+    """Harm of means and ranks; of a relative metric, (c − b)/|b| with the delta method's standard error.
+
+    `least` (S,): no error is smaller, of metrics in which rows that all agree leave none.
+    """
     rows = np.array([score.rows for score in scores], dtype=np.int64)
     candidate, baseline, candidate_var, baseline_var, covariance = (
         np.array([_or_nan(getattr(score, name)) for score in scores])
@@ -186,13 +206,13 @@ def _of_scores(metric: Metric, scores: Sequence[PairedEstimate], level: float) -
     weight = np.ones(len(scores))
     if metric.relative:
         np.divide(candidate, baseline, out=weight, where=known)
-    error = difference_se(*variances, baseline_weight=weight) / scale
+    error = np.maximum(difference_se(*variances, baseline_weight=weight) / scale, least)
     value = sign * (candidate - baseline) / scale
-    null_error = difference_se(*variances) / scale
-    return _normal(metric, rows, (candidate, baseline), value, error, null_error, level, "paired z")
+    null_error = np.maximum(difference_se(*variances) / scale, least)
+    return normal(metric, rows, (candidate, baseline), value, error, null_error, level, method)
 
 
-def _undefined(rows: int) -> PairedEstimate:
+def undefined(rows: int) -> PairedEstimate:
     return PairedEstimate(rows=rows, candidate=np.nan, candidate_var=np.nan)
 
 
@@ -210,10 +230,10 @@ def _of_bootstrap(metric: Metric, outcomes: Outcomes, counts: Counts, level: flo
     # Where no row differs every resample agrees, too: one row that does is what cannot be excluded.
     least = np.sqrt(floor_discordant(np.zeros_like(rows), np.maximum(rows, 1)) / np.maximum(rows, 1))
     error = np.maximum(_deviation(resampled), least)
-    return _normal(metric, rows, (candidate, baseline), baseline - candidate, error, error, level, "bootstrap z")
+    return normal(metric, rows, (candidate, baseline), baseline - candidate, error, error, level, "bootstrap z")
 
 
-def _normal(
+def normal(
     metric: Metric,
     rows: Counts,
     values: tuple[Floats, Floats],

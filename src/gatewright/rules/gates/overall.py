@@ -65,7 +65,7 @@ def decide_change(found: Harms, gate: OverallGate, name: str = ALL) -> Compariso
     significant = float(found.p[0]) < gate.alpha and value >= gate.min_effect
     if significant and not gate.allow_small_regression:
         return found.comparison(0, name, Verdict.FAIL, note="a significant regression", **more)
-    if found.discordant is None and found.rows[0] < FEWEST:
+    if found.discordant is None and found.support[0] < FEWEST:
         more["needed_rows"] = FEWEST
         note = f"under {FEWEST} rows nothing is known of the chance in this metric"
         return found.comparison(0, name, Verdict.INCONCLUSIVE, note=note, **more)

@@ -74,7 +74,7 @@ def compare_slices(
     if not names:
         return []
     found = harms(report, list(slices.values()), metric, level=0.90, seed=seed)
-    eligible = (found.rows >= limits.min_rows) & np.isfinite(found.p)
+    eligible = (found.support >= limits.min_rows) & np.isfinite(found.p)
     adjusted = np.full(len(names), np.nan)
     adjusted[eligible] = holm(found.p[eligible])
     suspects = np.zeros(len(names), dtype=bool)
@@ -154,8 +154,9 @@ def _compare(
     value = float(found.value[index])
     more: dict[str, object] = {"limit": limits.max_drop, "alpha": limits.alpha}
     if not eligible:
-        small = int(found.rows[index]) < limits.min_rows
-        note = f"under {limits.min_rows} rows" if small else f"{spoken(found.metric.name)} is not defined here"
+        small = float(found.support[index]) < limits.min_rows
+        kind = "rows" if found.effective is None else "effective rows"
+        note = f"under {limits.min_rows} {kind}" if small else f"{spoken(found.metric.name)} is not defined here"
         needed = _rows_for(found, index, limits, reach) if small else None
         more["needed_rows"] = max(needed, limits.min_rows) if needed is not None else None
         return found.comparison(index, name, Verdict.INCONCLUSIVE, note=note, **more)

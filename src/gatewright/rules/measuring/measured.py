@@ -47,6 +47,15 @@ def measured(evaluation: EvaluationSection, task: Task, *, has_scores: bool) -> 
                 f"{name} cannot be measured with rows that belong together (evaluation.cluster)",
                 fix=f"with a cluster: {', '.join(CLUSTERED)}",
             )
+        if evaluation.weight is not None and METRICS[name].kind == "rank":
+            raise UnusableInput(
+                f"{name} cannot be measured with rows that carry weights (evaluation.weight)",
+                fix="leave it out of evaluation.metrics and gates, or evaluate on a purely random sample",
+            )
+    if evaluation.weight is not None and evaluation.cluster is not None:
+        raise UnusableInput(
+            "evaluation.weight and evaluation.cluster cannot be used together", fix="leave one of them out"
+        )
     usual = (*_USUAL[task], *(_WITH_SCORES if has_scores and task in METRICS["log_loss"].tasks else ()))
     if evaluation.cluster is not None:
         usual = tuple(name for name in usual if name in CLUSTERED)

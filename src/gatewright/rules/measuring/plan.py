@@ -39,6 +39,8 @@ class Plan:
     probabilities: tuple[str, ...]
     cluster: str | None
     own: tuple[str, ...]
+    weight: str | None = None
+    stratum: str | None = None
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -54,6 +56,11 @@ class Plan:
     def has_classes(self) -> bool:
         """Whether rows are counted by label and answers."""
         return self.task in ("binary", "multiclass")
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The metrics that follow from counts."""
+        return tuple(name for name in self.metrics if METRICS[name].kind == "count")
 
     def sources(self, pair: tuple[str, ...]) -> list[RowScores]:
         """The metrics that are sums over rows."""
@@ -81,7 +88,8 @@ def planned(
     own = list(dict.fromkeys((*columns(evaluation.slices), *fairness.attributes)))
     sliced = tuple(own)
     main = (CANDIDATE, BASELINE) if BASELINE in others else (CANDIDATE,)
-    own += [evaluation.cluster] if evaluation.cluster and evaluation.cluster not in own else []
+    more = (evaluation.cluster, evaluation.weight, evaluation.stratum)
+    own += [name for name in dict.fromkeys(more) if name and name not in own]
     needed = [ID, *([] if task == "score" else [LABEL]), *models, *(scored if has_scores else [])]
     check_columns(names, needed, own)
     return Plan(
@@ -96,6 +104,8 @@ def planned(
         probabilities=tuple(scored) if has_scores and task == "binary" else (),
         cluster=evaluation.cluster,
         own=sliced,
+        weight=evaluation.weight,
+        stratum=evaluation.stratum,
     )
 
 

@@ -12,6 +12,7 @@ from gatewright.rules.measuring.plan import OVERALL, Plan
 from gatewright.rules.measuring.prediction_rows import ID, LABEL, check_types, whole_numbers
 from gatewright.rules.measuring.scores import RowScores, ScoreSums, check_probabilities
 from gatewright.rules.measuring.slices import Partition
+from gatewright.rules.measuring.weighted import Weighed, weighed
 from gatewright.rules.measuring.whole_sets import aucs, cluster_codes, clustered
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class Pair:
     def __init__(self, plan: Plan, models: tuple[str, ...]) -> None:
         self.models = models
         self.whole: dict[str, dict[tuple[Partition, Values], PairedEstimate]] = {}
-        self._sums = [] if plan.cluster else [ScoreSums(source) for source in plan.sources(models)]
+        self.weighed: dict[tuple[Partition, Values], Weighed] = {}
+        self._sums = [] if plan.cluster or plan.weight else [ScoreSums(source) for source in plan.sources(models)]
         self._cells: list[Part] = []
         self._parts: list[list[Part]] = [[] for _ in self._sums]
         self._merged: Part | None = None
@@ -89,10 +91,17 @@ class Pair:
                 for tally, part in zip(self._sums, sums, strict=True)
             }
             scores |= {metric: known.get((served, value)) for metric, known in self.whole.items()}
+            weights: tuple[float, ...] = ()
+            squares: tuple[float, ...] = ()
+            if (heavy := self.weighed.get((served, value))) is not None:
+                scores |= heavy.scores
+                weights, squares = heavy.sums(cells.outcomes)
             found[served.named(value)] = SliceEvidence(
                 rows=rows[index],
                 cells=tuple(table[index].tolist()) if plan.has_classes else (),
                 scores={metric: estimate for metric, estimate in scores.items() if estimate is not None},
+                weights=weights,
+                squares=squares,
             )
         return found
 
@@ -103,7 +112,7 @@ class Pass:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self.pairs = [Pair(plan, models) for models in plan.pairs]
-        self._calibration = Calibration(plan.pairs[0], plan.positive) if plan.probabilities else None
+        self._calibration = Calibration(plan.pairs[0], plan.positive, plan.weight) if plan.probabilities else None
 
     def add(self, piece: pl.DataFrame) -> None:
         """The next rows."""
@@ -121,10 +130,12 @@ class Pass:
 
         plan = self._plan
         ranked = "auc" in plan.metrics
-        if not ranked and plan.cluster is None:
+        if not ranked and plan.cluster is None and plan.weight is None:
             return
         rows = predictions.lazy().select(pl.col(name) for name in plan.columns if name != ID).collect()
         for pair in self.pairs:
+            if plan.weight is not None:
+                pair.weighed = weighed(rows, plan, pair.models)
             if ranked:
                 pair.whole["auc"] = aucs(rows, plan.partitions, pair.models, plan.positive)
             if plan.cluster is not None:

@@ -84,14 +84,14 @@ def _each(
 ) -> Found:
     found: Found = {}
     for partition in partitions:
-        for values, chosen in _members(rows, partition):
+        for values, chosen in members(rows, partition):
             estimate = measure(chosen)
             if estimate is not None:
                 found[partition, values] = estimate
     return found
 
 
-def _members(rows: pl.DataFrame, partition: Partition) -> Iterator[tuple[Values, Rows]]:
+def members(rows: pl.DataFrame, partition: Partition) -> Iterator[tuple[Values, Rows]]:
     """Each slice's values and the positions of its rows."""
     import numpy as np
 

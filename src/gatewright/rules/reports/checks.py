@@ -59,7 +59,8 @@ def _counted(report: EvaluationReport, path: str) -> Iterator[Fault]:
         where = f"{path}.slices.{name}"
         yield from _slice(report, evidence, where)
         yield from _within(evidence, report.overall, where)
-    if METRICS[report.metric].kind != "count" and report.metric not in report.overall.scores:
+    summed = METRICS[report.metric].kind != "count" or report.weight is not None
+    if summed and report.metric not in report.overall.scores:
         yield f"{path}.overall.scores", f"lacks the primary metric {report.metric}"
 
 
@@ -85,6 +86,7 @@ def _slice(report: EvaluationReport, evidence: SliceEvidence, path: str) -> Iter
         yield f"{path}.cells", f"has {len(evidence.cells)} counts for {len(report.outcomes)} outcomes"
     elif evidence.cells and sum(evidence.cells) != evidence.rows:
         yield f"{path}.cells", f"add up to {sum(evidence.cells)}, not to the {evidence.rows} rows"
+    yield from _weights(report, evidence, path)
     for name, estimate in evidence.scores.items():
         where = f"{path}.scores.{name}"
         if name not in report.metrics:
@@ -92,6 +94,16 @@ def _slice(report: EvaluationReport, evidence: SliceEvidence, path: str) -> Iter
         if estimate.rows != evidence.rows:
             yield f"{where}.rows", f"is {estimate.rows}, not the slice's {evidence.rows}"
         yield from _estimate(estimate, report.baseline_digest is not None, where)
+
+
+def _weights(report: EvaluationReport, evidence: SliceEvidence, path: str) -> Iterator[Fault]:
+    """Sums of weights are there exactly when rows carry weights, and 0 exactly where there are no rows."""
+    expected = max(len(report.outcomes), 1) if report.weight is not None else 0
+    for name, sums in (("weights", evidence.weights), ("squares", evidence.squares)):
+        if len(sums) != expected:
+            yield f"{path}.{name}", f"has {len(sums)} sums, not {expected}"
+        elif expected and any((cell > 0) != (found > 0.0) for cell, found in zip(evidence.cells, sums, strict=False)):
+            yield f"{path}.{name}", "does not weigh exactly the cells that have rows"
 
 
 def _estimate(estimate: PairedEstimate, has_baseline: bool, path: str) -> Iterator[Fault]:
@@ -141,6 +153,12 @@ def _calibration(report: EvaluationReport, bins: CalibrationBins) -> Iterator[Fa
     for name, table in (("cells", bins.cells), ("positives", bins.positives)):
         if len(table) != shape[0] or any(len(row) != columns for row in table):
             yield f"{path}.{name}", f"has not {shape[0]} rows of {columns}"
+            return
+    for name in ("weights", "positive_weights", "squares", "positive_squares"):
+        table = getattr(bins, name)
+        wanted = shape[0] if report.weight is not None else 0
+        if len(table) != wanted or any(len(row) != columns or min(row) < 0.0 for row in table):
+            yield f"{path}.{name}", f"has not {wanted} rows of {columns} numbers from 0"
             return
     pairs = list(zip(_flat(bins.cells), _flat(bins.positives), strict=True))
     if any(not 0 <= positive <= rows for rows, positive in pairs):

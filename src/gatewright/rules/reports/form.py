@@ -30,13 +30,16 @@ class SliceForm:
     """One slice or group: its rows, how many had each outcome, and paired estimates of what is no count.
 
     `cells` follows `outcomes`. With more than 64 outcomes it is empty, and `nonzero` has the counts that are not 0 by
-    the place of their outcome, from 0.
+    the place of their outcome, from 0. `weights` and `squares` are there when rows carry weights: the sums of these,
+    and of their squares, by outcome (one number each without outcomes).
     """
 
     rows: Annotated[int, Ge(1)]
     cells: tuple[Count, ...] = ()
     nonzero: Mapping[str, Annotated[int, Ge(1)]] = field(default_factory=dict)
     scores: Mapping[MetricName, PairedEstimate] = field(default_factory=dict)
+    weights: tuple[Annotated[float, Ge(0)], ...] = ()
+    squares: tuple[Annotated[float, Ge(0)], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,7 @@ class EvidenceForm:
     latency_ratio: LatencyRatio | None = None
     golden: GoldenForm | None = None
     weak_slices: tuple[WeakSlice, ...] = ()
+    weight: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +97,11 @@ class ReportForm:
 
 def form_of(evidence: SliceEvidence) -> dict[str, Any]:
     """A slice as it is written: few outcomes in full, of many those that occur."""
-    if len(evidence.cells) <= MANY:
-        return {"rows": evidence.rows, "cells": evidence.cells, "scores": evidence.scores}
-    nonzero = {str(place): count for place, count in enumerate(evidence.cells) if count}
-    return {"rows": evidence.rows, "nonzero": nonzero, "scores": evidence.scores}
+    form: dict[str, Any] = {"rows": evidence.rows, "cells": evidence.cells, "scores": evidence.scores}
+    if len(evidence.cells) > MANY:
+        nonzero = {str(place): count for place, count in enumerate(evidence.cells) if count}
+        form = {"rows": evidence.rows, "nonzero": nonzero, "scores": evidence.scores}
+    return form | ({"weights": evidence.weights, "squares": evidence.squares} if evidence.weights else {})
 
 
 def json_schema() -> dict[str, Any]:

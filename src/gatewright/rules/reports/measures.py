@@ -39,7 +39,7 @@ def parity(report: EvaluationReport, arm: Arm, min_rows: int = MIN_ROWS) -> Pari
     for attribute, groups in report.groups.items():
         left_out += [f"{attribute}={name}" for name, group in groups.items() if group.rows < min_rows]
         rates = {
-            name: Fraction(_selected(report, group, arm), group.rows)
+            name: Fraction(_selected(report, group, arm)) / Fraction(sum(group.counts))
             for name, group in groups.items()
             if group.rows >= min_rows and report.outcomes
         }
@@ -83,7 +83,7 @@ def values(report: EvaluationReport, metric: str, arm: Arm) -> tuple[float | Non
     if arm == "baseline" and report.baseline_digest is None:
         raise UnusableInput("the report has no baseline", fix="evaluate candidate and baseline in one run")
     evidence = [report.overall, *report.slices.values()]
-    if METRICS[metric].kind != "count":
+    if METRICS[metric].kind != "count" or report.weight is not None:
         found = [_score(entry, metric, arm) for entry in evidence]
     elif metric == "accuracy":
         found = _accuracies(report, evidence, arm)
@@ -112,16 +112,16 @@ def _score(entry: SliceEvidence, metric: str, arm: Arm) -> float | None:
 
 def _accuracies(report: EvaluationReport, evidence: Iterable[SliceEvidence], arm: Arm) -> list[float | None]:
     right = [getattr(outcome, arm) == outcome.label for outcome in report.outcomes]
-    return [_rounded(Fraction(_sum(entry.cells, right), entry.rows)) for entry in evidence]
+    return [_rounded(Fraction(_sum(entry.cells, right)) / entry.rows) for entry in evidence]
 
 
-def _selected(report: EvaluationReport, group: SliceEvidence, arm: Arm) -> int:
+def _selected(report: EvaluationReport, group: SliceEvidence, arm: Arm) -> float:
     if arm == "baseline" and report.baseline_digest is None:
         raise UnusableInput("the report has no baseline", fix="evaluate candidate and baseline in one run")
-    return _sum(group.cells, [getattr(outcome, arm) == report.positive for outcome in report.outcomes])
+    return _sum(group.counts, [getattr(outcome, arm) == report.positive for outcome in report.outcomes])
 
 
-def _sum(cells: Sequence[int], chosen: Sequence[bool]) -> int:
+def _sum(cells: Sequence[float], chosen: Sequence[bool]) -> float:
     return sum(count for count, wanted in zip(cells, chosen, strict=True) if wanted)
 
 

@@ -93,6 +93,7 @@ def _report(form: ReportForm) -> EvaluationReport:
         golden=_golden(form, evidence.golden) if evidence.golden else None,
         weak_slices=evidence.weak_slices,
         notes=form.notes,
+        weight=evidence.weight,
     )
 
 
@@ -109,6 +110,7 @@ def _golden(form: ReportForm, golden: GoldenForm) -> EvaluationReport:
         **_counted(golden),
         groups={},
         positive=form.evidence.positive,
+        weight=form.evidence.weight,
     )
 
 
@@ -129,7 +131,7 @@ def _slice(form: SliceForm, outcomes: tuple[Outcome, ...]) -> SliceEvidence:
     if form.nonzero:
         cells = tuple(form.nonzero.get(str(place), 0) for place in range(len(outcomes)))
     scores = {str(name): estimate for name, estimate in form.scores.items()}
-    return SliceEvidence(rows=form.rows, cells=cells, scores=scores)
+    return SliceEvidence(rows=form.rows, cells=cells, scores=scores, weights=form.weights, squares=form.squares)
 
 
 def _unreadable(found: list[tuple[str, str]]) -> ReportError:
