@@ -18,7 +18,8 @@ from gatewright.rules.reports.reading import report_from
 LIMIT = 2 << 20
 ACCURACY, SLICES, PARITY = "overall_accuracy", "slices", "demographic_parity_diff"
 LATENCY, SLA = "latency_p99_ms", "latency_sla_p99_ms"
-KNOWN = (ACCURACY, SLICES, PARITY, LATENCY, SLA)
+DIGEST, VERSION = "evaluation_digest", "metric_version"
+KNOWN = (ACCURACY, SLICES, PARITY, LATENCY, SLA, DIGEST, VERSION)
 _ALIASES = {"demographic_parity_difference": PARITY}
 _MOST_FIELDS = 1000
 _OURS = "gatewright/evaluation-report/"
@@ -63,6 +64,7 @@ class _Reader:
         parity = self._number(body, PARITY, lowest=-1.0, highest=1.0)
         latency = self._number(body, LATENCY, lowest=None)
         sla = self._number(body, SLA, lowest=None)
+        digest, version = self._text(body, DIGEST), self._text(body, VERSION)
         rows, slice_rows = _rows(body)
         if self._problems or accuracy is None:
             raise self._failure()
@@ -74,6 +76,8 @@ class _Reader:
             latency_sla_p99_ms=sla,
             rows=rows,
             slice_rows=slice_rows,
+            evaluation_digest=digest,
+            metric_version=version,
         )
 
     def _check_keys(self, body: Mapping[str, Any]) -> None:
@@ -119,6 +123,14 @@ class _Reader:
             self._tell((*inside, name), ".".join((*inside, name)), f"is {shown(value)}, not {allowed}")
             return None
         return float(value)
+
+    def _text(self, body: Mapping[str, Any], name: str) -> str | None:
+        """The text at `name`; None when it is not there."""
+        value = body.get(name)
+        if value is None or (isinstance(value, str) and value):
+            return value
+        self._tell((name,), name, f"is {shown(value)}, not a text that names the evaluation set or the metrics")
+        return None
 
     def _there(self, body: Mapping[str, Any], name: str) -> bool:
         """Whether `name` has a value; a missing one that is required is a problem. An optional one may be null."""

@@ -159,7 +159,8 @@ class EvaluationReport:
 class Measures:
     """The summary form of one model's evaluation: what teams write themselves, and what gates read.
 
-    Shares are 0–1, latency is in milliseconds. `slice_rows` is empty when only summary numbers are known.
+    Shares are 0–1, latency is in milliseconds. `slice_rows` is empty when only summary numbers are known, and so are
+    the digest of the rows and the version of the metrics.
     """
 
     overall_accuracy: float
@@ -169,3 +170,5 @@ class Measures:
     latency_sla_p99_ms: float | None = None
     rows: int | None = None
     slice_rows: Mapping[str, int] = field(default_factory=dict)
+    evaluation_digest: str | None = None
+    metric_version: str | None = None

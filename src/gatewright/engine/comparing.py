@@ -19,7 +19,7 @@ from gatewright.engine.proofs import golden_version, laid_out, proven_artifact, 
 from gatewright.engine.scoring import score
 from gatewright.engine.stages.gate import judged, remarks
 from gatewright.ports import Progress
-from gatewright.rules.evalset import age
+from gatewright.rules.evalset import age, check_weighed
 from gatewright.store.codec import decode
 from gatewright.store.runs import CANDIDATE, LOCK, RunFolder, Runs
 from gatewright.workspace import STATE, Workspace
@@ -81,11 +81,12 @@ def _compared(workspace: Workspace, names: tuple[str, str], evaluation: DataVers
     models = {"candidate": first.artifact, "baseline": second.artifact}
     if (golden := golden_version(workspace)) is not None:
         models["golden"] = proven_version(workspace, "golden", golden)
+    check_weighed(evaluation, workspace.project.evaluation)
     with _scratch(workspace.root / STATE) as folder:
         progress.waiting(f"{evaluation.name} {evaluation.version}: digest")
         data = laid_out(workspace, evaluation, folder / "data")
         progress.waiting(f"scoring {first.called} and {second.called}")
-        report = score(workspace, folder, models, evaluation, data, progress)
+        report = score(workspace, folder, models, evaluation.digest, data, progress)
     judgement = judged(workspace, report)
     state, told = age(evaluation, workspace.clock.now())
     warnings = (*judgement.warnings, *remarks(workspace, report), *([told] if state != "fresh" else []))

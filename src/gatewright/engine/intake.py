@@ -14,6 +14,7 @@ from gatewright.domain.errors import DataError, Place, Problem, UnusableInput
 from gatewright.domain.lineage import DataFile, DataVersion, Role
 from gatewright.effects.files import digest_listing
 from gatewright.ports import DataSource
+from gatewright.rules.evalset import check_weighed
 from gatewright.rules.schema import Schema, fingerprint
 from gatewright.store.data_versions import DataVersions, version_id
 
@@ -31,7 +32,7 @@ class Addition:
     label: str | None = None
     data_from: datetime | None = None
     data_to: datetime | None = None
-    lineage: Mapping[str, str] = field(default_factory=dict)
+    lineage: Mapping[str, Any] = field(default_factory=dict)
 
 
 def add_version(
@@ -56,6 +57,8 @@ def add_version(
     with tempfile.TemporaryDirectory(prefix="data-add-", dir=scratch) as folder, _told_as(addition, Path(folder)):
         described = _described(draft, source.read(draft, Path(folder)), schema)
     parents = [version for version in _known(versions, addition.name) if version.role == addition.role]
+    if described.role == "eval":
+        check_weighed(described)
     final = _linked(described, parents[-1] if parents else None)
     return versions.get(final.name, versions.add(final).stem), True
 

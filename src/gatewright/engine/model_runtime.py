@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
+from typing import Literal
 
 from gatewright.domain.errors import GatewrightError, WorldFailed
 from gatewright.domain.routing import RouteTable, cluster_name
+from gatewright.effects.files import safe_join
 from gatewright.effects.processes import ProcessIdentity
 from gatewright.engine.gateway_process import GatewayProcess
 from gatewright.engine.journal import Complaints, log
@@ -15,6 +18,7 @@ from gatewright.rules import routing
 from gatewright.store.prediction_log import log_folder
 from gatewright.store.processes import ProcessRow
 from gatewright.store.routes import Route
+from gatewright.store.schema_files import read_schema
 from gatewright.workspace import STATE, Workspace
 
 _CHECK_EVERY_S = 1.0
@@ -200,13 +204,32 @@ class ModelRuntime:
         return ProcessRow(name=name, identity=identity, started_at=started, **fields)  # type: ignore[arg-type]
 
 
+def logged_features(workspace: Workspace, wanted: Literal["all"] | tuple[str, ...]) -> tuple[str, ...]:
+    """Which inputs a model server may log: those that the schema file names and does not call personal.
+
+    Nothing when the file cannot be read: then nobody can say which are.
+    """
+    if not wanted:
+        return ()
+    try:
+        schema = read_schema(safe_join(workspace.root, workspace.project.data.schema))
+    except GatewrightError as error:
+        log(f"{workspace.project.model}: inputs are not logged, as no schema file says which are personal: {error}")
+        return ()
+    allowed = [name for name, column in schema.columns.items() if not column.personal]
+    return ("--log-features", json.dumps(allowed if wanted == "all" else [name for name in wanted if name in allowed]))
+
+
 def _settings(workspace: Workspace) -> tuple[str, ...]:
     """What a model server is told about its log of predictions, from the options of the kind that serves."""
     options = workspace.project.serving.options
     most = getattr(options, "prediction_log_mb", 0)
     folder = str(log_folder(workspace.root, workspace.project.model))
     user_header = getattr(options, "user_header", "")
-    return ("--prediction-log", folder, "--prediction-log-mb", str(most), "--user-header", user_header) if most else ()
+    if not most:
+        return ()
+    named = logged_features(workspace, getattr(options, "log_features", ()))
+    return ("--prediction-log", folder, "--prediction-log-mb", str(most), "--user-header", user_header, *named)
 
 
 def _content(row: ProcessRow) -> tuple[object, ...]:

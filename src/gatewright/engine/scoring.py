@@ -12,7 +12,7 @@ from typing import Any
 from gatewright.domain.documents import canonical_json, pretty_json, read_json
 from gatewright.domain.errors import StageFailed, UnusableInput, WorldFailed
 from gatewright.domain.evaluation import EvaluationReport
-from gatewright.domain.lineage import Artifact, DataVersion
+from gatewright.domain.lineage import Artifact
 from gatewright.effects.files import read_bytes, write_atomic
 from gatewright.engine.forked_scoring import SCORING, run_forked
 from gatewright.engine.stages.own_command import predict
@@ -29,11 +29,11 @@ def score(
     workspace: Workspace,
     folder: Path,
     models: Mapping[str, Artifact],
-    version: DataVersion,
+    evaluation_digest: str,
     data: Path,
     progress: Progress,
 ) -> EvaluationReport:
-    """What the models, by role and the candidate first, did on the same rows, those of `version` that lie at `data`.
+    """What the models, by role and the candidate first, did on the same rows, which have that digest and lie at `data`.
 
     Leaves `predictions/` and `logs/` below `folder`. StageFailed when a model cannot score, UnusableInput for models or
     rows that do not fit, WorldFailed when the process ends otherwise.
@@ -41,9 +41,9 @@ def score(
     job = folder / "scoring.json"
     output = folder / PREDICTIONS
     answers = predict(workspace, folder, progress, models, data) if workspace.project.evaluation.command else {}
-    write_atomic(job, pretty_json(_job(workspace, models, answers, version, data, output)))
+    write_atomic(job, pretty_json(_job(workspace, models, answers, evaluation_digest, data, output)))
     _run(workspace, job, folder / "logs" / "evaluate.log", progress)
-    return _measured(workspace, {role: model.digest for role, model in models.items()}, version, output)
+    return _measured(workspace, {role: model.digest for role, model in models.items()}, evaluation_digest, output)
 
 
 def body_of(workspace: Workspace, report: EvaluationReport) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def _job(
     workspace: Workspace,
     models: Mapping[str, Artifact],
     answers: Mapping[str, Path],
-    version: DataVersion,
+    evaluation_digest: str,
     data: Path,
     output: Path,
 ) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def _job(
         "positive": fairness.positive,
         "latency_samples": evaluation.latency_samples,
         "seed": 0,
-        "evaluation_digest": version.digest,
+        "evaluation_digest": evaluation_digest,
         "cache": str(workspace.root / STATE / "predictions" / workspace.project.model),
         "output": str(output),
     }
@@ -119,7 +119,9 @@ def _last_words(log: Path) -> str:
     return "it gave no reason"
 
 
-def _measured(workspace: Workspace, digests: Mapping[str, str], version: DataVersion, output: Path) -> EvaluationReport:
+def _measured(
+    workspace: Workspace, digests: Mapping[str, str], evaluation_digest: str, output: Path
+) -> EvaluationReport:
     import polars as pl
 
     from gatewright.domain.evaluation import Latency, LatencyRatio
@@ -145,7 +147,7 @@ def _measured(workspace: Workspace, digests: Mapping[str, str], version: DataVer
         candidate_digest=digests["candidate"],
         baseline_digest=digests.get("baseline"),
         golden_digest=digests.get("golden"),
-        evaluation_digest=version.digest,
+        evaluation_digest=evaluation_digest,
         candidate_latency=latency("candidate"),
         baseline_latency=latency("baseline"),
         latency_ratio=decode(LatencyRatio, canonical_json(found["ratio"])) if found["ratio"] else None,

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -54,12 +54,22 @@ def asked(headers: Iterable[tuple[bytes, bytes]], user_header: bytes) -> Asked:
 class PredictionLog:
     """The log of one model server; `note` costs a request about a microsecond, a thread of its own writes in batches.
 
-    A disk that refuses costs entries, never an answer. Of a request's inputs it keeps the names of the slices that are
-    asked for; `columns` names the inputs in the order of the rows.
+    `features`: places of the inputs that are logged, too, by their names. Else a request's inputs leave nothing but the
+    names of the slices that are asked for; `columns` names the inputs in the order of the rows. A disk that refuses
+    costs entries, never an answer.
     """
 
-    def __init__(self, folder: Path, arm: str, *, limit: int, columns: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        arm: str,
+        *,
+        limit: int,
+        columns: Sequence[str] = (),
+        features: Mapping[str, int] | None = None,
+    ) -> None:
         self._arm = arm
+        self._features = features or {}
         self._slices = SliceKeys(folder, columns)
         self._slices.refresh()
         self._segments = Segments(folder, PREDICTIONS, limit=limit)
@@ -72,7 +82,8 @@ class PredictionLog:
 
     def note(self, request: Asked, outputs: Sequence[float], rows: Rows) -> None:
         """Remember the answer to `rows` (n, inputs); it is on disk within a second."""
-        self._waiting.append((request, time.time(), outputs, rows if self._slices.wanted else None))
+        wanted = self._slices.wanted or self._features
+        self._waiting.append((request, time.time(), outputs, rows if wanted else None))
 
     def note_failure(self, request: Asked, rows: Rows) -> None:
         """Remember that the model failed on `rows`, if anybody asks for their slices."""
@@ -101,7 +112,8 @@ class PredictionLog:
         batch = []
         while self._waiting:
             request, answered, outputs, rows = self._waiting.popleft()
-            batch.append(_line(request, answered, outputs, self._arm, self._names(request, rows)))
+            inputs = self._inputs(rows) if outputs else {}
+            batch.append(_line(request, answered, outputs, self._arm, self._names(request, rows), inputs))
         if not batch:
             return
         try:
@@ -110,6 +122,10 @@ class PredictionLog:
             self._failures += 1
             if self._failures & (self._failures - 1) == 0:
                 _log.error("prediction log, failure %d, %d answers not logged: %s", self._failures, len(batch), error)
+
+    def _inputs(self, rows: Rows | None) -> dict[str, list[float | None]]:
+        """Those inputs that may be logged, by name, with a value per row."""
+        return {} if rows is None else {name: _numbers(rows[:, at]) for name, at in self._features.items()}
 
     def _names(self, request: Asked, rows: Rows | None) -> list[str]:
         """The slices of the one row that counts."""
@@ -122,7 +138,25 @@ def _kind(label: Label) -> str:
     return "reward" if label.reward else "label"
 
 
-def _line(request: Asked, answered: float, outputs: Sequence[float], arm: str, slices: list[str]) -> bytes:
+def logged(inputs: Sequence[str], allowed: Sequence[str]) -> dict[str, int]:
+    """The places of those `inputs` of a model that may be logged."""
+    return {name: at for at, name in enumerate(inputs) if name in allowed}
+
+
+def _numbers(column: Rows) -> list[float | None]:
+    """JSON knows no NaN; whole numbers are written short."""
+    found = column.tolist()
+    return [None if value != value else int(value) if value.is_integer() else value for value in found]
+
+
+def _line(
+    request: Asked,
+    answered: float,
+    outputs: Sequence[float],
+    arm: str,
+    slices: list[str],
+    inputs: Mapping[str, list[float | None]],
+) -> bytes:
     entry: dict[str, object] = {
         "id": request.id.decode("latin-1"),
         "at": round(request.at, 6),
@@ -135,4 +169,6 @@ def _line(request: Asked, answered: float, outputs: Sequence[float], arm: str, s
     }
     if slices:
         entry["slices"] = slices
+    if inputs:
+        entry["in"] = inputs
     return json.dumps(entry, separators=(",", ":")).encode() + b"\n"

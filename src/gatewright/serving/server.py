@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import os
 import signal
 import socket
@@ -79,6 +80,7 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--prediction-log", type=Path, help="folder for what it answers and for labels")
     parser.add_argument("--prediction-log-mb", type=int, default=256, help="how large it may grow; 0 writes none")
+    parser.add_argument("--log-features", default="[]", help="JSON list of the inputs to log besides")
     parser.add_argument("--user-header", default="x-user-id", help="header that names the user")
     return parser.parse_args(arguments)
 
@@ -149,7 +151,7 @@ def _serve(process: _Process, model: LoadedModel, options: argparse.Namespace, l
 
 
 def _prediction_log(model: LoadedModel, options: argparse.Namespace) -> PredictionLog | None:
-    from gatewright.serving.prediction_log import PredictionLog
+    from gatewright.serving.prediction_log import PredictionLog, logged
 
     if options.prediction_log is None or not options.prediction_log_mb:
         return None
@@ -158,6 +160,7 @@ def _prediction_log(model: LoadedModel, options: argparse.Namespace) -> Predicti
         model.short_digest,
         limit=options.prediction_log_mb << 20,
         columns=model.signature.names,
+        features=logged(model.signature.names, json.loads(options.log_features)),
     )
 
 

@@ -11,6 +11,7 @@ from gatewright.engine.handover import Handover
 from gatewright.engine.proofs import golden_version, proven_version
 from gatewright.engine.scoring import PREDICTIONS, body_of, score
 from gatewright.ports import Progress
+from gatewright.rules.evalset import check_weighed
 from gatewright.store.codec import decode
 from gatewright.store.runs import REPORT, Handoff, RunFolder
 from gatewright.workspace import Workspace
@@ -23,11 +24,12 @@ def evaluate(workspace: Workspace, run: RunFolder, progress: Progress) -> Handof
     candidate = decode(Candidate, canonical_json(handover.need("candidate").body["candidate"]))
     models = {"candidate": handover.artifact(candidate.artifact)}
     version, data = handover.data("evaluation", lock.body["evaluation"], "evaluation")
+    check_weighed(version, workspace.project.evaluation)
     if (baseline := _baseline(handover, lock.body["baseline"])) is not None:
         models["baseline"] = baseline
     if (golden := golden_version(workspace)) is not None:
         models["golden"] = _proven(handover, "golden", golden)
-    body = body_of(workspace, score(workspace, run.path, models, version, data, progress))
+    body = body_of(workspace, score(workspace, run.path, models, version.digest, data, progress))
     body["warnings"] = list(handover.need("validation").body["warnings"])
     for name in ("predictions", "latency"):
         if (path := run.path / PREDICTIONS / f"{name}.parquet").exists():

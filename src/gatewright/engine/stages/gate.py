@@ -12,7 +12,7 @@ from gatewright.domain.gate import GateName, GateResult, Judgement, Verdict
 from gatewright.effects.files import digest_file
 from gatewright.engine.handover import Handover
 from gatewright.ports import Progress
-from gatewright.rules.evalset import age
+from gatewright.rules.evalset import age, check_weighed
 from gatewright.rules.gates.words import further
 from gatewright.rules.judgement import judge
 from gatewright.rules.measuring.cells import METRIC_VERSION
@@ -35,6 +35,7 @@ def gate(
     report = report_from(handed.body)
     _check_bindings(handover, lock.body, report)
     evaluation = workspace.data_versions.get(lock.body["evaluation"]["name"], lock.body["evaluation"]["version"])
+    check_weighed(evaluation, workspace.project.evaluation)
     state, age_text = age(evaluation, workspace.clock.now())
     warnings = [*handed.body["warnings"], *remarks(workspace, report)]
     warnings += [age_text] if state == "ageing" else []

@@ -11,6 +11,7 @@ from gatewright.domain.lineage import DataVersion
 from gatewright.effects.files import safe_join
 from gatewright.engine.handover import Handover
 from gatewright.ports import CheckResult, Finding, Progress
+from gatewright.rules.evalset import check_weighed, design_columns
 from gatewright.store.runs import VALIDATION, Handoff, RunFolder
 from gatewright.workspace import Workspace
 
@@ -29,6 +30,8 @@ def validate(workspace: Workspace, run: RunFolder, progress: Progress) -> Handof
     for name, role in (("train", "train"), ("evaluation", "evaluation")):
         progress.waiting(f"{lock.body[name]['name']} {lock.body[name]['version']}: digest and schema")
         version, path = handover.data(name, lock.body[name], role)
+        if role == "evaluation":
+            check_weighed(version, workspace.project.evaluation)
         results.append(_check_data(workspace, version, path))
     for name, check in workspace.checks.items():
         progress.waiting(f"checking {name}")
@@ -61,8 +64,9 @@ def _check_data(workspace: Workspace, version: DataVersion, path: Path) -> Check
     schema = read_schema(safe_join(workspace.root, workspace.project.data.schema))
     parent = workspace.data_versions.get(version.name, version.parent) if version.parent else None
     with reading(path):
+        own = [name for name in design_columns(version) if name in version.schema and name not in schema.columns]
         broken = violations(
-            schema, table.raw, typed=table.typed, label=label, parent_rows=parent.rows if parent else None
+            schema, table.raw.drop(own), typed=table.typed, label=label, parent_rows=parent.rows if parent else None
         )
     findings = [Finding(where=version.version, rule=found.rule, what=str(found)) for found in broken]
     status: Literal["passed", "failed"] = "failed" if findings else "passed"

@@ -27,6 +27,7 @@ from gatewright.domain.gate import (
 )
 from gatewright.domain.project import GatesSection
 from gatewright.rules.gates.agenda import set_agenda
+from gatewright.rules.gates.alike import check_alike
 from gatewright.rules.gates.overall import check_floor, worst
 
 _DIGITS = 4
@@ -46,8 +47,9 @@ def judge_measures(
 
     Without a baseline (first deployment) the absolute floors decide, and `bootstrap_by` says who allowed that.
     ReportError for a number that is missing or no number, and for a slice that only the baseline has; UnusableInput
-    when no gate is left, or a first deployment lacks its floor or the person.
+    when the two were measured on unlike rows, no gate is left, or a first deployment lacks its floor or the person.
     """
+    unsure = check_alike(candidate, baseline) if baseline is not None else ()
     agenda = set_agenda(gates, CORE_GATES, baseline is not None, bootstrap_by=bootstrap_by, skip=skip)
     results: list[GateResult] = []
     for name in agenda.gates:
@@ -61,7 +63,10 @@ def judge_measures(
             case LatencyGate() as gate:
                 results.append(_latency(gate, candidate, baseline))
     return Judgement(
-        results=tuple(results), skipped=agenda.skipped, warnings=agenda.warnings, bootstrap_by=agenda.bootstrap_by
+        results=tuple(results),
+        skipped=agenda.skipped,
+        warnings=(*agenda.warnings, *unsure),
+        bootstrap_by=agenda.bootstrap_by,
     )
 
 

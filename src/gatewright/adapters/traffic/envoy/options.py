@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
-from typing import Annotated
+from typing import Annotated, Literal
 
-from annotated_types import Ge, Le, Predicate
+from annotated_types import Ge, Le, MinLen, Predicate
 
 from gatewright.domain.duration import Duration
 
 SECOND_TRY_RESERVE_S = 0.05
+Text = Annotated[str, MinLen(1)]
 _HEADER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
@@ -34,7 +35,8 @@ class Options:
 
     Users are told apart by `user_header`. A request gets `timeout` in all, one try at most `try_timeout`; a try that
     fails is repeated on the other arm. What the model servers answer is logged, in at most `prediction_log_mb`
-    megabytes; 0 logs nothing.
+    megabytes; 0 logs nothing. `log_features` logs these inputs too, or `all` of them; never one that the schema file
+    marks personal.
     """
 
     port: Annotated[int, Ge(1), Le(65535)] = 8080
@@ -43,8 +45,11 @@ class Options:
     try_timeout: Duration = Duration(2.0)
     timeout: Duration = Duration(5.0)
     prediction_log_mb: Annotated[int, Ge(0), Le(65536)] = 256
+    log_features: Literal["all"] | tuple[Text, ...] = ()
 
     def __post_init__(self) -> None:
         """ValueError when two tries do not fit into the time of a request."""
         if self.timeout.seconds < 2 * self.try_timeout.seconds + SECOND_TRY_RESERVE_S:
             raise ValueError(f"timeout {self.timeout} leaves no room for two tries of {self.try_timeout}")
+        if self.log_features and not self.prediction_log_mb:
+            raise ValueError("log_features needs the log of predictions: write prediction_log_mb above 0")

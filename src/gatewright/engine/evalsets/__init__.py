@@ -1,0 +1,1 @@
+"""Evaluation sets that follow production: sampled, labelled, imported, checked."""
