@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gatewright.stats.arrays import Floats
+from gatewright.stats.arrays import Floats, at_least_zero, finite
 
 
 def auc(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -73,3 +73,18 @@ def _checked(labels: ArrayLike, scores: Floats) -> tuple[NDArray[np.bool_], Floa
     if positive.all() or not positive.any():
         raise ValueError(f"all {values.size} rows are of one class; AUC needs rows of both")
     return positive, scores
+
+
+def weighted_auc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike) -> float:
+    """P(score of a positive > of a negative) + P(equal)/2, rows drawn by their `weights`; (n,) each. NaN of one class.
+
+    ValueError for weights below 0, NaN and infinity.
+    """
+    positive = np.asarray(labels, dtype=bool)
+    values, weight = finite("scores", scores), at_least_zero("weights", weights)
+    _, place = np.unique(values, return_inverse=True)
+    ones = np.bincount(place, weights=weight * positive)
+    zeros = np.bincount(place, weights=weight * ~positive)
+    below = np.cumsum(zeros) - zeros
+    pairs = float(ones.sum() * zeros.sum())
+    return float((ones * (below + 0.5 * zeros)).sum()) / pairs if pairs else float("nan")

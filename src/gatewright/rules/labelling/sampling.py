@@ -162,3 +162,21 @@ def _facts(
         StratumFacts(name=name, traffic=held, sampled=got, random=random, spread=spread)
         for name, held, got, random, spread in zip(strata.names, *tables, known, strict=True)
     )
+
+
+def reweighted(rows: pl.DataFrame, strata: Sequence[StratumFacts]) -> pl.DataFrame:
+    """Weights anew for the rows of a sample that were labelled: those of a stratum stand for all of its traffic.
+
+    The rows without a label are taken to be like the others of their stratum. UnusableInput when a stratum has none.
+    """
+    import polars as pl
+
+    labelled = dict(rows[STRATUM].value_counts().rows())
+    if empty := [each.name for each in strata if each.traffic and not labelled.get(each.name)]:
+        raise UnusableInput(
+            f"no row of {', '.join(empty[:5])} has a label: nothing could stand for that traffic",
+            fix="label some of them",
+        )
+    held = {each.name: each.traffic for each in strata}
+    weights = [held[name] / labelled[name] for name in rows[STRATUM].to_list()]
+    return rows.with_columns(pl.Series(WEIGHT, weights, dtype=pl.Float64))
