@@ -29,6 +29,7 @@ _COMMANDS = {
     "report": ("report:report", "A run as a report: text, Markdown, HTML, JSON or JUnit XML."),
     "compare": ("compare:compare", "Two models on the same rows, judged by the gates; changes nothing."),
     "data": ("data:data", "Versions of data sets."),
+    "evalset": ("evalset:evalset", "Evaluation sets that follow production: sample, label, import, check."),
     "serve": ("serve:serve", "The local runtime: gateway and model servers."),
     "config": ("config:config", "Check gatewright.yaml; print its JSON Schema, and that of verdict.json."),
 }

@@ -94,7 +94,7 @@ def _of_file(workspace: Workspace, source: Source) -> Traffic:
         raise UnusableInput(f"there is no file {source.name}", fix="name a .parquet or .csv file below the workspace")
     with reading(path):
         rows = scan(path).frame.collect()
-    begin, end = _window(rows, source)
+    rows, begin, end = _windowed(rows, source)
     return Traffic(rows=rows, window_from=begin, window_to=end, told=f"{source.name} sha256:{digest_file(path)[:12]}")
 
 
@@ -111,13 +111,13 @@ def _of_version(workspace: Workspace, source: Source) -> Traffic:
     with collected(workspace, version) as frame:
         rows = frame.collect()
     begin, end = (version.data_from, version.data_to)
-    if source.since or source.until or source.time:
-        begin, end = _window(rows, source)
+    if source.time or (source.since and source.until):
+        rows, begin, end = _windowed(rows, source)
     return Traffic(rows=rows, window_from=begin, window_to=end, told=f"{name} {version.version}")
 
 
-def _window(rows: pl.DataFrame, source: Source) -> tuple[datetime, datetime]:
-    """From when to when the rows speak: the smallest and largest time in a column, or what was told."""
+def _windowed(rows: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, datetime, datetime]:
+    """The rows of the window, and from when to when they speak: by a column of times, or as it was told."""
     import polars as pl
 
     if source.time is None:
@@ -126,16 +126,21 @@ def _window(rows: pl.DataFrame, source: Source) -> tuple[datetime, datetime]:
                 "nobody says from when to when this traffic speaks: the age of the evaluation set counts from there",
                 fix="name its column of times: --time COLUMN; or write --since and --until",
             )
-        return source.since, source.until
+        return rows, source.since, source.until
     if source.time not in rows.columns or not rows[source.time].dtype.is_temporal():
         raise UnusableInput(
             f"{source.time} is no column of dates or times", fix="name another one, or --since, --until"
         )
     moments = rows[source.time].cast(pl.Datetime("us"))
-    low, high = moments.min(), moments.max()
+    inside = moments.is_not_null()
+    if source.since is not None:
+        inside &= moments >= source.since.replace(tzinfo=None)
+    if source.until is not None:
+        inside &= moments <= source.until.replace(tzinfo=None)
+    low, high = moments.filter(inside).min(), moments.filter(inside).max()
     if not isinstance(low, datetime) or not isinstance(high, datetime):
-        raise UnusableInput(f"{source.time} holds no time", fix="write --since and --until instead")
-    return low.replace(tzinfo=UTC), high.replace(tzinfo=UTC)
+        raise UnusableInput(f"no row has a time in {source.time} within the window", fix="check --since and --until")
+    return rows.filter(inside), low.replace(tzinfo=UTC), high.replace(tzinfo=UTC)
 
 
 @contextmanager
