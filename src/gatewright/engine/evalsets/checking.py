@@ -135,7 +135,7 @@ def _likeness(
         auc = 0.5
         if columns and effective >= FEWEST:
             progress.waiting(f"telling {rows.height:,} rows from traffic")
-            auc = _separated(found.rows, rows, weights, columns)
+            auc = _separated(_others(found.rows, rows, evaluation.id), rows, weights, columns)
         yield judge_separation(auc, effective if columns else 0.0, subject.limits)
 
 
@@ -147,6 +147,18 @@ def _separated(
     some = [_some(each.height) for each in (traffic_rows, rows)]
     theirs, ours = encoded([traffic_rows[some[0]], rows[some[1]]], columns)
     return separation(theirs, ours, np.asarray(weights[some[1]]))
+
+
+def _others(traffic_rows: pl.DataFrame, rows: pl.DataFrame, id: str) -> pl.DataFrame:
+    """The traffic without the rows that were drawn from it: twins on both sides make a classifier guess the wrong one.
+
+    All of it where too little would be left.
+    """
+    import polars as pl
+
+    mine = rows.select(pl.col(id).cast(pl.String)) if id in rows.columns else rows.clear().select(pl.lit("").alias(id))
+    others = traffic_rows.filter(~pl.col(id).cast(pl.String).is_in(mine[id].implode()))
+    return others if 2 * others.height > traffic_rows.height else traffic_rows
 
 
 def _some(rows: int) -> NDArray[np.int64]:

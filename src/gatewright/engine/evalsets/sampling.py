@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gatewright.domain.documents import canonical_json, sha256, short
-from gatewright.domain.labelling import SampleFacts
+from gatewright.domain.labelling import DESIGN_COLUMNS, SampleFacts
 from gatewright.engine.evalsets.traffic import Source, Traffic, schema_of, traffic
 from gatewright.engine.evalsets.uncertainty import Asked, uncertainty
 from gatewright.ports import Progress
 from gatewright.rules.labelling.sampling import Design, Sample, check_design, sample
 from gatewright.store.samples import SampleFolder, Samples, parquet
 from gatewright.workspace import Workspace
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +38,22 @@ def take_sample(
     if request.design.allocation == "neyman":
         unsure = uncertainty(workspace, found.rows, request.asked, progress)
     drawn = sample(found.rows, request.design, unsure)
+    drawn = replace(drawn, rows=_of_the_data(workspace, drawn.rows))
     facts = _facts(workspace, request, found, drawn)
     folder = samples.at(facts.id)
     if (folder.path / "sample.json").is_file():
         return folder, folder.facts(), False
     folder.write(facts, drawn.rows)
     return folder, facts, True
+
+
+def _of_the_data(workspace: Workspace, rows: pl.DataFrame) -> pl.DataFrame:
+    """The columns that evaluation data has by its schema file, and those of the sample; all without such a file."""
+    schema = schema_of(workspace)
+    if schema is None:
+        return rows
+    known = (*schema.columns, workspace.project.evaluation.id, *DESIGN_COLUMNS)
+    return rows.select(name for name in rows.columns if name in known)
 
 
 def _facts(workspace: Workspace, request: Request, found: Traffic, drawn: Sample) -> SampleFacts:

@@ -28,6 +28,7 @@ def separation(traffic: Floats, evaluation: Floats, weights: Floats) -> float:
 
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier
+        from threadpoolctl import threadpool_limits
     except ModuleNotFoundError as error:
         raise UnusableInput(
             "the classifier of evalset check needs scikit-learn, which is not installed",
@@ -45,8 +46,10 @@ def separation(traffic: Floats, evaluation: Floats, weights: Floats) -> float:
         trees = HistGradientBoostingClassifier(
             max_iter=40, max_leaf_nodes=8, learning_rate=0.1, min_samples_leaf=40, random_state=_SEED
         )
-        trees.fit(rows[~left_out], label[~left_out], sample_weight=weight[~left_out] * len(rows))
-        score[left_out] = trees.predict_proba(rows[left_out])[:, 1]
+        # One thread: on a busy machine several wait for each other longer than one works.
+        with threadpool_limits(1):
+            trees.fit(rows[~left_out], label[~left_out], sample_weight=weight[~left_out] * len(rows))
+            score[left_out] = trees.predict_proba(rows[left_out])[:, 1]
     # Scores of two folds are not on one scale: each fold is judged by itself.
     found = [weighted_auc(label[fold == k], score[fold == k], weight[fold == k]) for k in range(_FOLDS)]
     return float(np.mean(found))

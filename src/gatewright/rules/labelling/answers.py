@@ -50,7 +50,7 @@ def _csv(text: str, file: str, id: str, label: str) -> Iterator[Read]:
             else:
                 yield _answer(row, file, reader.line_num, id, label)
     except csv.Error as error:
-        yield _problem(file, reader.line_num, "", f"is not CSV: {error}")
+        yield _problem(file, reader.line_num + 1, "", f"is not CSV: {error}")
 
 
 def _json_lines(text: str, file: str, id: str, label: str) -> Iterator[Read]:

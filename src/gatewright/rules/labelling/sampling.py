@@ -136,8 +136,7 @@ def checked_uncertainty(series: pl.Series, *, probability: bool) -> pl.Series:
     if not series.dtype.is_numeric():
         raise UnusableInput(f"{series.name} is {series.dtype}; a probability is a number", fix="name another column")
     values = series.cast(pl.Float64)
-    low, high = values.min(), values.max()
-    if values.null_count() or not isinstance(low, float) or not isinstance(high, float) or low < 0.0 or not high <= 1.0:
+    if values.null_count() or not bool(values.is_between(0.0, 1.0).all()):
         raise UnusableInput(f"{series.name} is no probability: empty, or outside of 0 to 1", fix="name another column")
     if not probability:
         return values

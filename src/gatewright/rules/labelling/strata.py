@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 UNCERTAINTY = "uncertainty"
 _MOST_VALUES = 12
-_QUANTILES = (0.25, 0.5, 0.75)
+_QUARTERS = (0.25, 0.5, 0.75)
+_UNSURE = (0.2, 0.4, 0.55, 0.7, 0.8, 0.9)
+"""Most errors are among the rows that a model is least sure of: there the strata are narrow."""
 _OTHER = "other"
 MOST_STRATA = 200
 
@@ -29,7 +31,7 @@ class Strata:
 
 
 def stratified(traffic: pl.DataFrame, columns: Sequence[str], unsure: pl.Series | None = None) -> Strata:
-    """Strata by the joint values of `columns`, and of the quartiles of `unsure`, where it is given.
+    """Strata by the joint values of `columns`, and by seven quantiles of `unsure`, where it is given.
 
     A column with more than twelve values is cut at its quartiles if it is a number; of texts the most frequent stay and
     the others are one. UnusableInput for a column that is not there, and for more than 200 strata.
@@ -43,7 +45,7 @@ def stratified(traffic: pl.DataFrame, columns: Sequence[str], unsure: pl.Series 
         )
     parts = [_labels(traffic[name], name) for name in columns]
     if unsure is not None:
-        parts.append(_labels(unsure.cast(pl.Float64), UNCERTAINTY, cut=True))
+        parts.append(_named(unsure, UNCERTAINTY, _cut(unsure, _UNSURE)))
     if not parts:
         parts = [pl.Series("all", ["all"] * traffic.height)]
     joint = pl.DataFrame([part.alias(str(index)) for index, part in enumerate(parts)])
@@ -58,7 +60,7 @@ def stratified(traffic: pl.DataFrame, columns: Sequence[str], unsure: pl.Series 
     return Strata(codes=codes, names=tuple(names.to_list()))
 
 
-def _labels(series: pl.Series, name: str, *, cut: bool = False) -> pl.Series:
+def _labels(series: pl.Series, name: str) -> pl.Series:
     """What the stratum of each row is called, as far as this column has a part in it."""
     import polars as pl
 
@@ -66,10 +68,10 @@ def _labels(series: pl.Series, name: str, *, cut: bool = False) -> pl.Series:
         series = series.fill_nan(None)
     if series.dtype.is_nested() or series.dtype == pl.Binary:
         raise UnusableInput(f"the column {name} is {series.dtype}: no strata can be made of it", fix="leave it out")
-    if not cut and series.n_unique() <= _MOST_VALUES:
+    if series.n_unique() <= _MOST_VALUES:
         return _named(series, name, series.cast(pl.String))
     if series.dtype.is_numeric():
-        return _named(series, name, _quarter(series))
+        return _named(series, name, _cut(series, _QUARTERS))
     texts = series.cast(pl.String)
     common = texts.drop_nulls().value_counts(sort=True).head(_MOST_VALUES - 1)[texts.name].to_list()
     kept = pl.DataFrame({"v": texts}).select(
@@ -86,13 +88,13 @@ def _named(series: pl.Series, name: str, values: pl.Series) -> pl.Series:
     return frame.select((pl.lit(f"{name}=") + value).alias("v"))["v"]
 
 
-def _quarter(series: pl.Series) -> pl.Series:
-    """Which quarter of the values a number lies in, by its edges."""
+def _cut(series: pl.Series, shares: Sequence[float]) -> pl.Series:
+    """Between which quantiles, at these shares, a number lies; told by their values."""
     import numpy as np
     import polars as pl
 
     values = series.cast(pl.Float64)
-    found: list[Any] = [values.quantile(share, "lower") for share in _QUANTILES]
+    found: list[Any] = [values.quantile(share, "lower") for share in shares]
     edges = sorted({float(edge) for edge in found if edge is not None})
     filled = values.fill_null(0.0).to_numpy()
     codes = np.searchsorted(np.array(edges), filled, side="left")
