@@ -41,7 +41,8 @@ def wilson_of_share(share: float, rows: float, *, level: float = 0.95) -> tuple[
     middle = share + square / (2.0 * rows)
     reach = np.sqrt(square * (share * (1.0 - share) / rows + square / (4.0 * rows * rows)))
     scale = 1.0 + square / rows
-    return max(float((middle - reach) / scale), 0.0), min(float((middle + reach) / scale), 1.0)
+    low, high = float((middle - reach) / scale), float((middle + reach) / scale)
+    return max(low, 0.0) if share > 0.0 else 0.0, min(high, 1.0) if share < 1.0 else 1.0
 
 
 def clopper_pearson(successes: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:

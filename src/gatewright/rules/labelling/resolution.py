@@ -37,6 +37,7 @@ class _Heard:
 
     said: dict[str, dict[str, tuple[Value, Answer]]] = field(default_factory=lambda: defaultdict(dict))
     problems: list[Problem] = field(default_factory=list)
+    wrong: set[str] = field(default_factory=set)
 
 
 def check_policy(resolve: str) -> None:
@@ -67,7 +68,7 @@ def resolved(answers: Iterable[Answer], tasks: Sequence[str], column: Column | N
             heard.problems.append(found)
         else:
             labels[task] = found
-    missing = tuple(task for task in tasks if task not in labels and task not in heard.said)
+    missing = tuple(task for task in tasks if not heard.said.get(task) and task not in heard.wrong)
     return Resolved(
         labels=labels,
         missing=missing,
@@ -105,6 +106,7 @@ def _heard(answers: Iterable[Answer], tasks: frozenset[str], column: Column | No
         value, why = typed(answer.value, column)
         if value is None:
             heard.problems.append(_problem(answer, f"row {answer.task}: {why}"))
+            heard.wrong.add(answer.task)
             continue
         before = heard.said[answer.task].get(answer.annotator)
         if before is None:
