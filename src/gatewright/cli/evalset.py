@@ -264,7 +264,8 @@ def _tell(workspace: Workspace, found: Refreshed, output: Output) -> None:
     say("\n".join(words.agreement_lines(Agreement(**agreement), found.answers["disputed"])))
     say("\n".join(words.rescored_lines(found.rescored)))
     say("\n".join(words.findings_in_words(found.checked["findings"])))
-    say("\n".join([*words.leaked_lines(found.checked["leaked"])]) or "no evaluation row is known from training")
+    for line in words.leaked_lines(found.checked["leaked"]):
+        say(line)
     say("\n".join(words.next_lines(found.version, workspace.root, workspace.project.evaluation.weight)))
 
 

@@ -15,7 +15,7 @@ from gatewright.domain.rollout import LiveSlice
 from gatewright.effects.segments import segments
 from gatewright.serving.app import ModelApp
 from gatewright.serving.models import LoadedModel, load
-from gatewright.serving.prediction_log import PredictionLog, asked
+from gatewright.serving.prediction_log import PredictionLog, asked, logged
 from gatewright.serving.slice_keys import SliceKeys
 from gatewright.store.asked_slices import ask_for
 from gatewright.store.prediction_log import log_folder, parse_label, parse_prediction
@@ -217,3 +217,19 @@ def test_damaged_lines_are_no_predictions() -> None:
 
 def test_the_log_of_a_model_lies_below_the_workspace(tmp_path: Path) -> None:
     assert log_folder(tmp_path, "toy") == tmp_path / ".gatewright" / "predictions-log" / "toy"
+
+
+def test_inputs_are_logged_only_where_they_may_be(model: LoadedModel, tmp_path: Path) -> None:
+    """By name, in JSON without NaN; what nobody allowed is not written, and by default nothing is."""
+    features = logged(model.signature.names, ["SEX", "height"])
+    log = PredictionLog(tmp_path / "some", model.short_digest, limit=1 << 20, features=features)
+    app = ModelApp(model, "employment", log)
+    post(app, "/predict", {"instances": [ROW, {"AGE": 3}]}, HEADERS)
+    tensors = [{"name": name, "shape": [1], "datatype": "FP64", "data": [2]} for name in model.signature.names]
+    post(app, "/v2/models/employment/infer", {"inputs": tensors}, HEADERS)
+    log.close()
+    assert [json.loads(line)["in"] for line in written(tmp_path / "some")] == [{"SEX": [1, None]}, {"SEX": [2]}]
+    silent = PredictionLog(tmp_path / "none", model.short_digest, limit=1 << 20)
+    post(ModelApp(model, "employment", silent), "/predict", {"instances": [ROW]}, HEADERS)
+    silent.close()
+    assert all("in" not in json.loads(line) for line in written(tmp_path / "none"))

@@ -28,10 +28,16 @@ class _Bins:
     `squares`: of rows with weights, whose sums are the counts then, the sums of the squares.
     """
 
+    rows: int
     counts: NDArray[np.int64] | Floats
     candidate: Floats
     baseline: Floats
     squares: Floats | None = None
+
+    @property
+    def effective_rows(self) -> float:
+        """The rows, or as many of equal weight as they are worth."""
+        return self.rows if self.squares is None else float(self.counts.sum() ** 2 / self.squares.sum())
 
     def errors(self, counts: NDArray[np.int64] | Floats) -> tuple[Floats, Floats]:
         """The expected calibration error of both models, (...) each."""
@@ -51,10 +57,10 @@ def judge_calibration(gate: CalibrationGate, report: EvaluationReport, *, seed: 
         return GateResult(gate="calibration", verdict=Verdict.INCONCLUSIVE, why=why, alpha=gate.alpha, warns=warns)
     bins = _bins(report.calibration)
     candidate, baseline = (float(value) for value in bins.errors(bins.counts))
-    rows = report.overall.rows
+    rows = bins.rows
     comparisons = [_cap(gate, candidate, rows)]
     if report.baseline_digest is not None:
-        comparisons.append(_change(gate, bins, candidate, baseline, report, seed))
+        comparisons.append(_change(gate, bins, candidate, baseline, seed))
     return GateResult(
         gate="calibration",
         verdict=worst([found.verdict for found in comparisons]),
@@ -80,11 +86,9 @@ def _cap(gate: CalibrationGate, error: float, rows: int) -> Comparison:
     )
 
 
-def _change(
-    gate: CalibrationGate, bins: _Bins, candidate: float, baseline: float, report: EvaluationReport, seed: int
-) -> Comparison:
-    rows = report.overall.rows
-    enough = report.overall.effective_rows >= FEWEST
+def _change(gate: CalibrationGate, bins: _Bins, candidate: float, baseline: float, seed: int) -> Comparison:
+    rows = bins.rows
+    enough = bins.effective_rows >= FEWEST
     resampled = bins.errors(_drawn(bins, np.random.default_rng(seed)))
     samples = resampled[0] - resampled[1]
     worsening = candidate - baseline
@@ -132,6 +136,7 @@ def _bins(found: CalibrationBins) -> _Bins:
     positives = np.array(found.positive_weights if weighs else found.positives, dtype=kind)
     baseline = np.array(found.baseline_mean or (0.0,) * cells.shape[1])
     return _Bins(
+        rows=sum(map(sum, found.cells)),
         counts=_by_label(cells, positives),
         candidate=np.array(found.candidate_mean),
         baseline=baseline,
