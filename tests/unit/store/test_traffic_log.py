@@ -13,11 +13,17 @@ from gatewright.serving.prediction_log import Asked, PredictionLog, logged
 from gatewright.store.traffic_log import read_traffic
 
 
-def write(folder: Path, arm: str, *requests: tuple[str, float, bytes, list[list[float]]], inputs: bool = True) -> None:
+def write(
+    folder: Path,
+    arm: str,
+    *requests: tuple[str, float, bytes, list[list[float]]],
+    inputs: bool = True,
+    route: bytes = b"",
+) -> None:
     features = logged(["AGE", "SEX", "name"], ["SEX", "AGE", "height"]) if inputs else {}
     log = PredictionLog(folder, arm, limit=1 << 20, features=features)
     for name, at, attempt, rows in requests:
-        asked = Asked(name.encode(), b"", attempt, b"", at)
+        asked = Asked(name.encode(), route, attempt, b"", at)
         log.note(asked, [float(row[0] > 30) for row in rows], np.array(rows, dtype=np.float64))
     log.close()
 
@@ -38,6 +44,12 @@ def test_rows_of_both_arms_with_what_may_be_logged(tmp_path: Path) -> None:
     until = datetime.fromtimestamp(250, UTC)
     assert sorted(read_traffic(tmp_path, until=until)["request"]) == ["q1", "q2#0", "q2#1"]
     assert sorted(read_traffic(tmp_path, since=until)["request"]) == ["q3"]
+
+
+def test_a_copy_for_a_canary_in_the_shadow_is_no_traffic(tmp_path: Path) -> None:
+    write(tmp_path, "aaa", ("q1", 100.0, b"1", [[40, 1, 7]]), route=b"r1|3|0|mirrored")
+    write(tmp_path, "bbb", ("q1", 100.5, b"1", [[40, 1, 7]]), ("q2", 101.0, b"1", [[50, 1, 7]]), route=b"r1|3|0|copy")
+    assert read_traffic(tmp_path).select("request", "arm").rows() == [("q1", "aaa")]
 
 
 def test_of_a_request_that_was_tried_twice_the_last_answer_counts(tmp_path: Path) -> None:
