@@ -266,11 +266,16 @@ def _cells(version: DataVersion) -> tuple[str, ...]:
 
 
 def _change(version: DataVersion) -> str:
-    kind, added = version.change.get("kind"), version.change.get("rows_added")
+    kind, why = version.change.get("kind"), version.change.get("why")
     if version.parent is None:
         return f"first version of {version.name} as {version.role} data: {version.rows:,} rows"
-    rows = f", {added:,} rows added" if added is not None else ""
-    return f"{kind} against {version.parent}: {version.rows:,} rows{rows}"
+    counts = [
+        f", {version.change[key]:,} rows {word}"
+        for key, word in (("rows_added", "added"), ("rows_removed", "removed"))
+        if version.change.get(key)
+    ]
+    told = f"{kind} against {version.parent}: {version.rows:,} rows{''.join(counts)}"
+    return f"{told} ({why})" if why else told
 
 
 def _label(version: DataVersion) -> str:

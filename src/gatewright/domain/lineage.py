@@ -21,11 +21,28 @@ class DataFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowDigest:
+    """The rows of a table, whatever their layout, as 32 hex digits; `unlabelled` leaves the label column out."""
+
+    rows: str
+    unlabelled: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowCount:
+    """How many rows (each as often as it occurs) only the newer of two tables holds, and how many only the older."""
+
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataVersion:
     """An immutable version of a data set, as its pointer file in git describes it.
 
     `digest` is `sha256:<hex>` over the sorted lines `path size sha256` of its files. `schema` maps column to type.
-    `data_to` is the moment up to which the data speaks; the age of the version counts from it.
+    `data_to` is the moment up to which the data speaks; the age of the version counts from it. `row_digest` is missing
+    in versions that were added before there was one.
     """
 
     name: str
@@ -49,6 +66,7 @@ class DataVersion:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     pin: str | None = None
     immutable: bool = False
+    row_digest: RowDigest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

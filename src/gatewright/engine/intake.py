@@ -11,12 +11,14 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from gatewright.domain.errors import DataError, Place, Problem, UnusableInput
-from gatewright.domain.lineage import DataFile, DataVersion, Role
+from gatewright.domain.lineage import DataFile, DataVersion, Role, RowCount
 from gatewright.effects.files import digest_listing
 from gatewright.ports import DataSource
 from gatewright.rules.evalset import check_weighed
-from gatewright.rules.schema import Schema, fingerprint
+from gatewright.rules.schema import Schema, fingerprint, required_columns
 from gatewright.store.data_versions import DataVersions, version_id
+
+_FILES = {"file", "fileset"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +56,15 @@ def add_version(
         versions.add(draft)  # refuses another role
         return existing, False
     scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="data-add-", dir=scratch) as folder, _told_as(addition, Path(folder)):
-        described = _described(draft, source.read(draft, Path(folder)), schema)
     parents = [version for version in _known(versions, addition.name) if version.role == addition.role]
-    if described.role == "eval":
-        check_weighed(described)
-    final = _linked(described, parents[-1] if parents else None)
+    with tempfile.TemporaryDirectory(prefix="data-add-", dir=scratch) as name:
+        folder = Path(name)
+        with _told_as(addition, folder / "now"):
+            path = source.read(draft, folder / "now")
+            described = _described(draft, path, schema)
+        if described.role == "eval":
+            check_weighed(described)
+        final = _linked(described, path, parents[-1] if parents else None, source, folder / "parent", schema)
     return versions.get(final.name, versions.add(final).stem), True
 
 
@@ -127,6 +132,7 @@ def _described(draft: DataVersion, path: Path, schema: Schema | None) -> DataVer
 
     from gatewright.effects.tables import reading, scan
     from gatewright.rules.profile import describe
+    from gatewright.rules.row_digest import digest_rows
     from gatewright.rules.types import stored_columns
 
     table = scan(path)
@@ -138,7 +144,9 @@ def _described(draft: DataVersion, path: Path, schema: Schema | None) -> DataVer
             raise DataError("the label is not in the data", (problem,), fix="name a column: --label COLUMN")
         stats: dict[str, Any] = describe(table.frame, schema, label=draft.labels)
         rows = int(table.frame.select(pl.len()).collect(engine="streaming").item())
-    return replace(draft, schema=columns, fingerprint=fingerprint(columns), rows=rows, stats=stats)
+        digest = digest_rows(table.frame, draft.labels)
+    known = fingerprint(columns)
+    return replace(draft, schema=columns, fingerprint=known, rows=rows, stats=stats, row_digest=digest)
 
 
 @contextmanager
@@ -163,10 +171,48 @@ def _known(versions: DataVersions, name: str) -> tuple[DataVersion, ...]:
     return versions.all(name) if versions.has(name) else ()
 
 
-def _linked(version: DataVersion, parent: DataVersion | None) -> DataVersion:
-    from gatewright.rules.data import change_kind
+def _linked(
+    version: DataVersion, path: Path, parent: DataVersion | None, source: DataSource, into: Path, schema: Schema | None
+) -> DataVersion:
+    """The version with what is new in it since `parent`, whose bytes are asked of the same source."""
+    from gatewright.rules.changes import change, told_by_pointers
 
-    change = change_kind(
-        parent.files if parent else None, version.files, parent_rows=parent.rows if parent else 0, rows=version.rows
-    )
-    return replace(version, change=change, parent=parent.version if parent else None)
+    required = required_columns(schema)
+    told = told_by_pointers(parent, version, required)
+    counted = None
+    if parent is not None and (told is None or told.kind.startswith("schema-")):
+        before = _bytes_of(parent, version, source, into)
+        counted = _counted(before, path, parent, version) if before else None
+        parent = parent if parent.row_digest or before is None else _digested(parent, before)
+    found = change(parent, version, counted, required)
+    return replace(version, change=found.recorded(), parent=parent.version if parent else None)
+
+
+def _bytes_of(parent: DataVersion, version: DataVersion, source: DataSource, into: Path) -> Path | None:
+    """Where the parent's own bytes are laid; None when they are not there any more, or of another kind of source."""
+    if parent.kind != version.kind and not {parent.kind, version.kind} <= _FILES:
+        return None
+    try:
+        return source.read(parent, into)
+    except UnusableInput:
+        return None
+
+
+def _counted(before: Path, now: Path, parent: DataVersion, version: DataVersion) -> RowCount | None:
+    """Rows that only one of the two holds, by the columns that both have."""
+    from gatewright.effects.tables import reading, scan
+    from gatewright.rules.row_digest import count_rows
+
+    both = [name for name in version.schema if name in parent.schema]
+    if not both:
+        return None
+    with reading(now):
+        return count_rows(scan(before).frame, scan(now).frame, both)
+
+
+def _digested(parent: DataVersion, path: Path) -> DataVersion:
+    """A parent from the time before row digests, with its own."""
+    from gatewright.effects.tables import scan
+    from gatewright.rules.row_digest import digest_rows
+
+    return replace(parent, row_digest=digest_rows(scan(path).frame, parent.labels))

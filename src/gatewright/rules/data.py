@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import polars as pl
 
-from gatewright.domain.lineage import DataFile
 from gatewright.rules.schema import Column, Schema, Value, accepts, family
 from gatewright.rules.types import as_type, example, type_name
 
@@ -79,23 +77,6 @@ def violations(
         for (rule, count), shown in zip(broken, seen, strict=True)
     ]
     return (*_shape(schema, stored, rows, parent_rows), *found)
-
-
-def change_kind(
-    parent: Sequence[DataFile] | None, files: Sequence[DataFile], *, parent_rows: int = 0, rows: int = 0
-) -> dict[str, Any]:
-    """What is new since the parent version, told by the lists of files alone: first, none, append or content.
-
-    Counts of rows are None for `content`: the lists cannot tell them.
-    """
-    if parent is None:
-        return {"kind": "first", "rows_added": rows, "rows_removed": 0}
-    before, now = set(parent), set(files)
-    if before == now:
-        return {"kind": "none", "rows_added": 0, "rows_removed": 0}
-    if before < now:
-        return {"kind": "append", "rows_added": rows - parent_rows, "rows_removed": 0}
-    return {"kind": "content", "rows_added": None, "rows_removed": None}
 
 
 def _shape(schema: Schema, stored: pl.Schema, rows: int, parent_rows: int | None) -> Iterator[Violation]:

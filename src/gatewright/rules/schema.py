@@ -67,6 +67,12 @@ def accepts(declared: str, stored: str) -> bool:
     return declared in (stored, family(stored))
 
 
+def required_columns(schema: Schema | None) -> frozenset[str]:
+    """The columns that must hold a value in every row."""
+    columns = schema.columns if schema else {}
+    return frozenset(name for name, column in columns.items() if not column.nullable)
+
+
 def fingerprint(columns: Mapping[str, str]) -> str:
     """`sha256:<hex>` of column → stored type; the order of the columns does not matter."""
     return sha256(canonical_json(dict(columns)))

@@ -17,13 +17,14 @@ from gatewright.config.reader import read_as
 from gatewright.config.scalars import resolve
 from gatewright.domain.documents import plain
 from gatewright.domain.errors import DataError, Problem
-from gatewright.domain.lineage import DataFile, DataVersion, Role
+from gatewright.domain.lineage import DataFile, DataVersion, Role, RowDigest
 from gatewright.effects.files import digest_listing
 from gatewright.rules.schema import fingerprint
 
 LIMIT = 16 << 20
 _MOST_PARTS = 500_000
 _HEX = re.compile(r"[0-9a-f]{64}")
+_ROWS = re.compile(r"[0-9a-f]{32}")
 _WIDTH = 110
 _EDITED = "a version is immutable: restore the file from git, and add changed data as a new version"
 _HEADER = "# A data version: written by `gatewright data add`, never edited.\n"
@@ -67,6 +68,16 @@ class Change:
     kind: Text
     rows_added: Count | None = None
     rows_removed: Count | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """The digest of the rows, whatever their layout; `unlabelled` leaves the label column out."""
+
+    form: Literal["rows/1"] = "rows/1"
+    value: str
+    unlabelled: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +115,7 @@ class Pointer:
     labels: Labels | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
     stats: Mapping[str, Any] = field(default_factory=dict)
+    row_digest: Rows | None = None
 
 
 def read_pointer(data: bytes, path: Path, *, shown: str) -> DataVersion:
@@ -127,7 +139,8 @@ def read_pointer(data: bytes, path: Path, *, shown: str) -> DataVersion:
         fingerprint=pointer.schema.fingerprint,
         rows=pointer.rows,
         stats=pointer.stats,
-        change=plain(pointer.change),
+        change={name: value for name, value in plain(pointer.change).items() if name != "why" or value is not None},
+        row_digest=_row_digest(pointer.row_digest),
         parent=pointer.parent,
         lineage=pointer.lineage,
         labels=pointer.labels.column if pointer.labels else None,
@@ -149,6 +162,7 @@ def render_pointer(version: DataVersion) -> bytes:
         "files": version.files,
         "schema": {"fingerprint": version.fingerprint, "columns": version.schema},
         "rows": version.rows,
+        **({"row_digest": _written(version.row_digest)} if version.row_digest else {}),
         "change": version.change,
         "parent": version.parent,
         "lineage": version.lineage,
@@ -164,6 +178,14 @@ def render_pointer(version: DataVersion) -> bytes:
     if version.stats:
         text += _yaml({"stats": _lines(plain(version.stats))})
     return (_HEADER + text).encode()
+
+
+def _row_digest(rows: Rows | None) -> RowDigest | None:
+    return RowDigest(rows=rows.value, unlabelled=rows.unlabelled) if rows else None
+
+
+def _written(digest: RowDigest) -> Rows:
+    return Rows(value=digest.rows, unlabelled=digest.unlabelled)
 
 
 class _Line(dict[str, Any]):
@@ -219,6 +241,9 @@ def _faults(pointer: Pointer, path: Path) -> Iterator[Fault]:
         yield ("digest", "value"), f"begins with {pointer.digest.value[:8]}, but the file is called {path.name!r}"
     elif (found := digest_listing(pointer.files)) != f"sha256:{pointer.digest.value}":
         yield ("digest", "value"), f"is not the digest of the files listed here ({found})"
+    for at in ("value", "unlabelled"):
+        if pointer.row_digest and not _ROWS.fullmatch(getattr(pointer.row_digest, at) or "0" * 32):
+            yield ("row_digest", at), "is no digest of rows: 32 digits 0–9 and a–f are expected"
     if (found := fingerprint(pointer.schema.columns)) != pointer.schema.fingerprint:
         yield ("schema", "fingerprint"), f"is not the fingerprint of the columns listed here ({found})"
 

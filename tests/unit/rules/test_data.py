@@ -8,8 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from gatewright.domain.lineage import DataFile
-from gatewright.rules.data import HIDDEN, Violation, change_kind, violations
+from gatewright.rules.data import HIDDEN, Violation, violations
 from gatewright.rules.schema import Column, RowLimits, Schema
 
 ROWS = 8
@@ -184,25 +183,3 @@ def test_doubled_rows_change_too_much(rows: int, broken: bool) -> None:
 def test_no_rows_is_a_violation_of_every_schema() -> None:
     frame = pl.LazyFrame({"y": pl.Series([], dtype=pl.Int8)})
     assert [item.rule for item in violations(Schema(columns={"y": Column(type="int")}), frame)] == ["rows"]
-
-
-def file(path: str, mark: str = "a") -> DataFile:
-    return DataFile(path=path, size=1, sha256=mark * 64)
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "kind", "added"),
-    [
-        (None, [file("1")], "first", 30),
-        ([file("1")], [file("1")], "none", 0),
-        ([file("1")], [file("1"), file("2")], "append", 10),
-        ([file("1")], [file("1", "b"), file("2")], "content", None),
-        ([file("1"), file("2")], [file("1")], "content", None),
-        ([file("1")], [file("2")], "content", None),
-    ],
-)
-def test_change_is_told_by_the_manifests(
-    before: list[DataFile] | None, now: list[DataFile], kind: str, added: int | None
-) -> None:
-    change = change_kind(before, now, parent_rows=20, rows=30)
-    assert (change["kind"], change["rows_added"]) == (kind, added)
