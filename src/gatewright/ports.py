@@ -30,12 +30,16 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What an adapter may know of its workspace: the root folder, the model, the state database and the clock."""
+    """What an adapter may know of its workspace: the root folder, the model, the state database and the clock.
+
+    `read_again`: every byte is to be read, also of files that nobody has touched since.
+    """
 
     root: Path
     model: str
     database: Database
     clock: Clock
+    read_again: bool = False
 
     @property
     def gateway_folder(self) -> Path:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from gatewright.cli.data_alias import alias
+from gatewright.cli.data_check import check
+from gatewright.cli.data_diff import diff
 from gatewright.cli.failures import CommandGroup
 from gatewright.cli.options import Output, actor_option, output_option, workspace_folder
 from gatewright.cli.output import say, say_json, table
@@ -34,7 +37,13 @@ def data() -> None:
       gatewright data add acs-eval data/acs/eval.parquet --role eval --data-to 2026-06-30
       gatewright data list
       gatewright data verify
+      gatewright data diff acs-train@2015 acs-train@2016
+      gatewright data check --against origin/main
     """
+
+
+for command in (diff, check, alias):
+    data.add_command(command)
 
 
 def _moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> datetime | None:
@@ -186,16 +195,19 @@ def show(name: str, version: str | None, role: Role | None, root: Path, output: 
 @data.command()
 @click.argument("name", required=False)
 @click.argument("version", required=False)
+@click.option("--no-cache", is_flag=True, help="Read every byte, also of files that nobody has touched since.")
 @workspace_option
 @output_option
-def verify(name: str | None, version: str | None, root: Path, output: Output) -> None:
+def verify(name: str | None, version: str | None, no_cache: bool, root: Path, output: Output) -> None:
     """Compare the bytes with what VERSION, every version of NAME, or every version at all records.
 
-    Exit 0 when every byte is as recorded, 2 with every difference when not.
+    Files whose size, times and inode are those of the last look are not read again. Exit 0 when every byte is as
+    recorded, 2 with every difference when not.
 
     \b
     Examples:
       gatewright data verify
+      gatewright data verify --no-cache
       gatewright data verify acs-train 2026-06
     """
     from gatewright.domain.errors import DataError, Problem
@@ -204,7 +216,7 @@ def verify(name: str | None, version: str | None, root: Path, output: Output) ->
 
     versions = DataVersions(root)
     chosen = (versions.get(name, version),) if name and version else versions.all(name)
-    present = {(each.kind, each.uri): _current(each, root) for each in chosen}
+    present = {(each.kind, each.uri): _current(each, root, read_again=no_cache) for each in chosen}
     found: list[Problem] = []
     results = []
     for each in chosen:
@@ -225,20 +237,21 @@ class _Folder:
     """All that a source of data is told here: there may be no model and no state database."""
 
     root: Path
+    read_again: bool = False
 
 
-def _source(kind: str, root: Path) -> DataSource:
+def _source(kind: str, root: Path, *, read_again: bool = False) -> DataSource:
     from gatewright.workspace import Plugins
 
-    folder = cast("Context", _Folder(root.resolve()))
+    folder = cast("Context", _Folder(root.resolve(), read_again))
     return cast("DataSource", Plugins().build("data", kind, None, folder))
 
 
-def _current(version: DataVersion, root: Path) -> tuple[DataFile, ...]:
+def _current(version: DataVersion, root: Path, *, read_again: bool) -> tuple[DataFile, ...]:
     from gatewright.domain.errors import DataError
 
     try:
-        return _source(version.kind, root).current(version.uri)
+        return _source(version.kind, root, read_again=read_again).current(version.uri)
     except DataError:  # nothing there at all: each recorded file is then told as missing
         return ()
 

@@ -2,6 +2,8 @@
 
     GatewrightError                    exit
     ├── StageFailed                      1   a verdict or a finding: the model goes no further
+    │   ├── HistoryChanged                   a recorded data version was edited, or a new one is wrong
+    │   └── SchemaBlocked                    data that breaks its readers, and nobody changed or accepted that
     ├── Inconclusive                     3   not enough evidence to pass or to fail
     │   └── Underpowered                     a rollout that cannot conclude at the present traffic
     ├── UnusableInput                    2   a file, an argument or a digest that cannot be used
@@ -78,6 +80,18 @@ class StageFailed(GatewrightError):
     def __init__(self, what: str, *, fix: str = "", where: Place | None = None, final: bool = True) -> None:
         super().__init__(what, fix=fix, where=where)
         self.final = final
+
+
+class HistoryChanged(StageFailed):
+    """Data versions that were recorded differ from what git knows, or new ones are wrong."""
+
+    page = "data"
+
+
+class SchemaBlocked(StageFailed):
+    """The newest data breaks whoever reads it: no run starts until schema file and code follow, or somebody accepts."""
+
+    page = "plan"
 
 
 class Inconclusive(StageFailed):

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -77,7 +77,9 @@ def digest_listing(files: Iterable[DataFile]) -> str:
     return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def list_files(root: Path, names: Iterable[str] | None = None) -> tuple[DataFile, ...]:
+def list_files(
+    root: Path, names: Iterable[str] | None = None, digest: Callable[[Path], str] = digest_file
+) -> tuple[DataFile, ...]:
     """Digest the regular files at `root` (a file or a folder), sorted by path; links out of it are refused."""
     if root.is_file():
         paths = [root]
@@ -91,7 +93,7 @@ def list_files(root: Path, names: Iterable[str] | None = None) -> tuple[DataFile
         if not path.resolve().is_relative_to(real):
             raise UnusableInput(f"{path} leads out of {base}", fix="replace the link by the file itself")
     return tuple(
-        DataFile(path=path.relative_to(base).as_posix(), size=path.stat().st_size, sha256=digest_file(path))
+        DataFile(path=path.relative_to(base).as_posix(), size=path.stat().st_size, sha256=digest(path))
         for path in paths
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from gatewright.domain.errors import DataError, Problem, UnusableInput
 from gatewright.domain.lineage import DataVersion, Role
 from gatewright.effects.files import read_bytes, write_atomic
+from gatewright.store.aliases import Aliases
 from gatewright.store.pointers import LIMIT, read_pointer, render_pointer
 
 FOLDER = Path("data") / "versions"
@@ -28,6 +29,7 @@ class DataVersions:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._folder = root / FOLDER
+        self.aliases = Aliases(root)
 
     def path(self, version: DataVersion) -> Path:
         """Where the pointer file of `version` lies."""
@@ -82,8 +84,10 @@ class DataVersions:
         return tuple(sorted(versions, key=lambda version: (version.name, *_age(version))))
 
     def get(self, name: str, version: str) -> DataVersion:
-        """The version with this id, or the only one whose id begins so; UnusableInput with the known ones."""
+        """The version with this id (or `@alias`), or the only one whose id begins so; UnusableInput with the known."""
         paths = self._known(name)
+        if version.startswith("@"):
+            version = self.aliases.get(name, version[1:])
         chosen = [path for path in paths if path.stem == version]
         chosen = chosen or [path for path in paths if version and path.stem.startswith(version)]
         if len(chosen) == 1:
@@ -92,6 +96,18 @@ class DataVersions:
         if chosen:
             raise UnusableInput(f"{version!r} can mean {len(chosen)} versions of {name}", fix=f"name one: {newest}")
         raise UnusableInput(f"{name} has no version {version!r}", fix=f"its newest versions: {newest}")
+
+    def named(self, text: str) -> DataVersion:
+        """The version that `NAME`, `NAME@VERSION`, `NAME@ALIAS` or the path of a pointer file means."""
+        path = Path(text)
+        if path.suffix == ".yaml":
+            if path.parent.name == "" or not (self._folder / path.parent.name / path.name).is_file():
+                raise UnusableInput(f"there is no data version {text!r}", fix="name a file below data/versions")
+            return self._read(self._folder / path.parent.name / path.name)
+        name, at, version = text.partition("@")
+        if not at:
+            return self.all(name)[-1]
+        return self.get(name, f"@{version}" if version in self.aliases.all().get(name, {}) else version)
 
     def latest(self, name: str, role: Role) -> DataVersion:
         """The version of this name and role with the greatest (data_to, created_at); UnusableInput without one."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from gatewright.domain.gate import Comparison, GateResult, Judgement
 from gatewright.web import words
+from gatewright.web.markdown_text import table as _table
+from gatewright.web.markdown_text import text as _text
 from gatewright.web.subject import Subject
 
 LIMIT = 60_000
@@ -14,9 +15,6 @@ LIMIT = 60_000
 _WORST, _DETAILS, _WARNINGS, _WHY, _NAME = 8, 150, 20, 1200, 120
 _MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❔", "waived": "☑️"}
 _HEAD = ("", "slice", "rows", "change", "adjusted p", "MDE", "remark")
-# A tag begins with one of these after its bracket; `AGEP<18` stays readable.
-_TAG = re.compile(r"<(?=[A-Za-z/!?])")
-_MENTION = re.compile(r"@(?=\w)")
 
 
 def markdown(subject: Subject) -> str:
@@ -182,22 +180,6 @@ def _results(subject: Subject) -> tuple[GateResult, ...]:
 
 def _changes(result: GateResult) -> list[Comparison]:
     return [each for each in result.comparisons if each.kind == "change"]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + "---|" * len(head)
-    for row in rows:
-        yield "| " + " | ".join(row) + " |"
-
-
-def _text(text: str, at_most: int = 300) -> str:
-    """Foreign text that stays text: no tag, no table border, no link, no mention of a user, on one line."""
-    text = words.clean(text).strip()
-    text = text if len(text) <= at_most else text[: at_most - 1] + "…"
-    text = re.sub(r"([\\`*\[\]|])", r"\\\1", text)
-    text = _MENTION.sub("@\u200b", _TAG.sub("&lt;", text))
-    return re.sub(r"\s*[\r\n]+\s*", "<br>", text)
 
 
 def _code(text: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
@@ -50,6 +52,11 @@ def pointers(root: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix() for path in (root / "data/versions").rglob("*.yaml"))
 
 
+def left(root: Path) -> list[str]:
+    """What a command leaves behind, but the digests it remembers."""
+    return [path.name for path in (root / ".gatewright").iterdir() if path.name != "digests.json"]
+
+
 def test_a_set_grows(run: Callable[..., Result], root: Path) -> None:
     first = run("add", "set", "data/set", "--file", "2015.parquet", "--label", "y", "--data-to", "2015-12-31")
     assert "first version of set as train data: 100 rows" in first.output
@@ -57,7 +64,7 @@ def test_a_set_grows(run: Callable[..., Result], root: Path) -> None:
     assert "append against 2015-12-31-" in second.output
     assert "200 rows, 100 rows added" in second.output
     assert [Path(name).stem[:10] for name in pointers(root)] == ["2015-12-31", "2016-12-30"]
-    assert not list((root / ".gatewright").iterdir())
+    assert left(root) == []
 
 
 def test_the_same_bytes_again(run: Callable[..., Result], root: Path) -> None:
@@ -145,7 +152,7 @@ def test_a_broken_file_is_told_by_the_path_the_user_knows(run: Callable[..., Res
     with pytest.raises(DataError) as caught:
         run("add", "set-eval", "data/eval.csv")
     assert str(caught.value.problems[0]) == "data/eval.csv:1: there is a header, but no rows"
-    assert not list((root / ".gatewright").iterdir())
+    assert left(root) == []
 
 
 def test_one_name_can_hold_two_roles(run: Callable[..., Result]) -> None:
@@ -167,3 +174,20 @@ def test_help_imports_nothing_heavy() -> None:
     code = "import sys, gatewright.cli.data; print(sorted({'numpy', 'polars', 'pydantic', 'yaml'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_verify_sees_bytes_behind_the_back_of_the_clock_only_when_it_reads(
+    run: Callable[..., Result], root: Path
+) -> None:
+    path = root / "data/eval.csv"
+    os.utime(path, (1e9, 1e9))
+    run("add", "set", "data/eval.csv")
+    run("verify")
+    known = (root / ".gatewright/digests.json").read_text()
+    assert sha256(path.read_bytes()).hexdigest() in known
+    assert "verified" in run("verify").output
+    (root / ".gatewright/digests.json").write_text(known.replace(sha256(path.read_bytes()).hexdigest(), "0" * 64))
+    with pytest.raises(DataError):
+        run("verify")
+    assert "verified" in run("verify", "--no-cache").output
+    assert "verified" in run("verify").output

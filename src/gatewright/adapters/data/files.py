@@ -12,7 +12,8 @@ from typing import Protocol
 
 from gatewright.domain.errors import DataError, DigestChanged, Place, Problem, UnusableInput, WorldFailed
 from gatewright.domain.lineage import DataFile, DataVersion
-from gatewright.effects.files import digest_file, list_files, safe_join
+from gatewright.effects.digest_cache import DigestCache
+from gatewright.effects.files import list_files, safe_join
 from gatewright.effects.tables import FORMATS
 
 
@@ -28,12 +29,19 @@ class Rooted(Protocol):
     def root(self) -> Path:
         """The folder below which every uri lies."""
 
+    @property
+    def read_again(self) -> bool:
+        """Whether to read every byte, also of files that nobody has touched since they were read last."""
+
 
 class FileSource:
     """Port `DataSource` on the workspace's own files; a uri is a path below the workspace."""
 
     def __init__(self, options: Options, context: Rooted) -> None:
         self._root = context.root
+        self._digests = DigestCache(context.root / ".gatewright" / "digests.json")
+        if context.read_again:
+            self._digests.forget()
 
     def current(self, uri: str) -> tuple[DataFile, ...]:
         """The data file at `uri`, or all data files below it (dot files left out), digested as they are now."""
@@ -50,9 +58,11 @@ class FileSource:
         if not found or not found[0].lower().endswith(FORMATS):
             raise _unusable(uri, f"there is no data file; their names end in {' or '.join(FORMATS)}")
         try:
-            return list_files(place, names)
+            return list_files(place, names, self._digests.digest)
         except OSError as error:
             raise _unusable(uri, f"cannot be read: {error.strerror}") from error
+        finally:
+            self._digests.save()
 
     def read(self, version: DataVersion, into: Path) -> Path:
         """Lay exactly the files of `version` below `into`, as hard links or copies, each proved by size and sha256.
@@ -63,10 +73,10 @@ class FileSource:
         for file in version.files:
             source = self._source(version, file)
             target = safe_join(into, file.path)
-            if _difference(target, file) is not None:
+            if self._difference(target, file) is not None:
                 target.unlink(missing_ok=True)
                 _lay(source, target)
-            if changed := _difference(target, file):
+            if changed := self._difference(target, file):
                 target.unlink(missing_ok=True)
                 raise DigestChanged(
                     f"{source.relative_to(self._root.resolve())} of {version.name} {version.version}",
@@ -74,8 +84,19 @@ class FileSource:
                     found=changed,
                     fix="restore the recorded bytes, or add the changed data as a new version: gatewright data add",
                 )
+        self._digests.save()
         _refuse_strangers(into, version)
         return into / version.files[0].path if len(version.files) == 1 else into
+
+    def _difference(self, path: Path, file: DataFile) -> str | None:
+        """What is at `path` instead of `file`; None when it is just that."""
+        if path.is_symlink() or not path.is_file():
+            return "no file"
+        size = path.stat().st_size
+        if size != file.size:
+            return f"{size:,} bytes"
+        found = self._digests.digest(path)
+        return None if found == file.sha256 else f"{size:,} bytes sha256:{found}"
 
     def _source(self, version: DataVersion, file: DataFile) -> Path:
         base = self._place(version.uri)
@@ -95,17 +116,6 @@ class FileSource:
         if "://" in uri:
             raise UnusableInput(f"{uri!r} is no path", fix="files are named by their path below the workspace")
         return safe_join(self._root, uri)
-
-
-def _difference(path: Path, file: DataFile) -> str | None:
-    """What is at `path` instead of `file`; None when it is just that."""
-    if path.is_symlink() or not path.is_file():
-        return "no file"
-    size = path.stat().st_size
-    if size != file.size:
-        return f"{size:,} bytes"
-    found = digest_file(path)
-    return None if found == file.sha256 else f"{size:,} bytes sha256:{found}"
 
 
 def _lay(source: Path, target: Path) -> None:

@@ -20,6 +20,7 @@ NOW = datetime(2026, 6, 30, tzinfo=UTC)
 @dataclass(frozen=True)
 class Folder:
     root: Path
+    read_again: bool = False
 
 
 @pytest.fixture
