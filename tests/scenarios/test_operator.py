@@ -12,7 +12,7 @@ from gatewright.domain.errors import LeaseLost, UnusableInput
 from gatewright.domain.rollout import Phase
 from gatewright.engine import operator
 from gatewright.engine.controller import Controller
-from gatewright.engine.opening import promoted_inputs
+from gatewright.engine.planning import recorded_inputs, reference_record
 from gatewright.engine.reversal import retry, roll_back
 from gatewright.store.records import Event
 from gatewright.testing import Silent
@@ -80,9 +80,9 @@ def test_production_goes_back_to_what_was_promoted_before(served: World) -> None
     last = served.workspace.records.all()[-1]
     assert (last.kind, last.actor, last.before, last.after) == ("restored", "ada", NEW, OLD)
     assert list(served.workspace.rollouts.quarantined(toy.MODEL)) == [NEW]
-    made = promoted_inputs(served.workspace.records, toy.MODEL)
-    assert made is not None
-    assert made.train == "t"
+    found = reference_record(served.workspace.records, toy.MODEL)
+    assert found is not None
+    assert recorded_inputs(found).train == "t"
     assert roll_back(served.workspace, "ada", "again") is None
 
 

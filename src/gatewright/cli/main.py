@@ -15,6 +15,7 @@ from gatewright.domain.errors import GatewrightError, Interrupted
 
 _COMMANDS = {
     "run": ("run:run", "All six stages, from what changed to 100 % of live traffic."),
+    "plan": ("plan:plan", "What would run, and why; what would not, and by which proof."),
     "validate": ("stages:validate", "Stage 1: lint, audit dependencies, check data against its schema."),
     "train": ("stages:train", "Stage 2: run the team's own training command."),
     "evaluate": ("stages:evaluate", "Stage 3a: score candidate and baseline on the same rows."),

@@ -66,6 +66,27 @@ bootstrap_option = click.option(
 )
 
 
+def acceptance_options(command: Any) -> Any:
+    """The options with which somebody lets data through that breaks its readers."""
+    accept = click.option(
+        "--accept-schema-change",
+        "accept",
+        is_flag=True,
+        help="Let data through whose columns were dropped, renamed or retyped; recorded. Needs --by.",
+    )
+    by = click.option("--by", "by", metavar="NAME", help="Who accepts it.")
+    return accept(by(command))
+
+
+def acceptor(accept: bool, by: str | None) -> str | None:
+    """Who accepts a breaking change of the data; BadCommand for one option without the other."""
+    from gatewright.cli.failures import BadCommand
+
+    if accept != (by is not None):
+        raise BadCommand("--accept-schema-change and --by belong together", fix="--accept-schema-change --by NAME")
+    return by
+
+
 def actor_option(flag: str, name: str, what: str) -> Callable[[Any], Any]:
     """The option that says who does it; the user's name, which a container may lack, unless told."""
     return click.option(

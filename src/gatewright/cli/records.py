@@ -14,7 +14,14 @@ from gatewright.cli.output import say, say_json, table
 if TYPE_CHECKING:
     from gatewright.domain.rollout import DeploymentRecord
 
-_COLOURS = {"promoted": "green", "restored": "green", "rolled_back": "red", "stopped": "red", "aborted": "yellow"}
+_COLOURS = {
+    "promoted": "green",
+    "confirmed": "green",
+    "restored": "green",
+    "rolled_back": "red",
+    "stopped": "red",
+    "aborted": "yellow",
+}
 
 
 @click.group(cls=CommandGroup, invoke_without_command=True)

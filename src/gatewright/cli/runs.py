@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gatewright.store.runs import RunFolder
 
 _COLOURS = {
-    "promoted": "green", "passed": "green", "working": "cyan", "open": "cyan", "pending": "cyan",
+    "promoted": "green", "confirmed": "green", "passed": "green", "working": "cyan", "open": "cyan", "pending": "cyan",
     "failed": "red", "rolled_back": "red", "stopped": "red", "aborted": "yellow",
 }  # fmt: skip
 

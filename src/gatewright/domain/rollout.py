@@ -338,6 +338,6 @@ class DeploymentRecord:
     digest: str
 
 
-TERMINAL_KINDS = ("promoted", "restored", "rolled_back", "stopped", "aborted")
+TERMINAL_KINDS = ("promoted", "confirmed", "restored", "rolled_back", "stopped", "aborted")
 NOW_SERVES = ("promoted", "restored")
 """Kinds of records that made a version the baseline: after its rollout, or as a return to what served before."""

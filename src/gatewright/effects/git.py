@@ -1,4 +1,4 @@
-"""Which commit the workspace is at, and what its code is."""
+"""What git knows of the workspace: its commit, its files, and what differs."""
 
 from __future__ import annotations
 
@@ -21,30 +21,36 @@ def commit(root: Path) -> str:
 
     With changed or new files it ends in `-dirty.<hex>`, a digest of what differs: other changes, another commit.
     """
-    head = _git(root, "rev-parse", "HEAD")
-    if head is None:
+    found = head(root)
+    if found is None:
         return NO_GIT
-    names = _changed(root)
-    return f"{head}-dirty.{_digest(root, names)}" if names else head
+    names = changed_files(root)
+    return f"{found}-dirty.{_digest(root, names)}" if names else found
 
 
-def _changed(root: Path) -> list[str]:
+def head(root: Path) -> str | None:
+    """The id of the last commit; None outside a repository."""
+    return _git(root, "rev-parse", "HEAD")
+
+
+def changed_files(root: Path) -> list[str]:
+    """Names below `root` of all files that differ from the last commit, or are not in it, ignored ones left out."""
     changed = _git(root, "ls-files", "--modified", "--deleted", "--others", "--exclude-standard", "-z") or ""
     staged = _git(root, "diff", "--cached", "--name-only", "--relative", "-z") or ""
     return sorted({name for name in (changed + "\0" + staged).split("\0") if name})
 
 
-def code_digest(root: Path) -> str:
-    """A digest of every file below `root` as committed or changed since, pointers of data versions left out.
-
-    Two commits that differ only in data versions have the same; `no-git` outside a repository.
-    """
+def committed_files(root: Path) -> dict[str, str] | None:
+    """Name below `root` → mode and object hash in the last commit; None outside a repository."""
     listed = _git(root, "ls-tree", "-r", "-z", "HEAD")
     if listed is None:
-        return NO_GIT
-    entries = [entry for entry in listed.split("\0") if entry and not _is_data(entry.partition("\t")[2])]
-    names = [name for name in _changed(root) if not _is_data(name)]
-    return hashlib.sha256("\n".join([*entries, _digest(root, names)]).encode()).hexdigest()[:16]
+        return None
+    files = {}
+    for entry in filter(None, listed.split("\0")):
+        facts, _, name = entry.partition("\t")
+        mode, _, object_hash = facts.split()
+        files[name] = f"{mode} {object_hash}"
+    return files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +111,6 @@ def _touched(listed: str) -> Iterator[Touched]:
                 yield Touched(path=next(words), what="renamed", was=path)
             case _:
                 yield Touched(path=path, what="edited")
-
-
-def _is_data(name: str) -> bool:
-    return name.startswith(DATA_VERSIONS)
 
 
 def _digest(root: Path, names: list[str]) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 from gatewright.domain.documents import plain
 from gatewright.domain.rollout import DeploymentRecord
 from gatewright.store.records import Event
-from gatewright.store.runs import LOCK, RECORD, Handoff, RunFolder
+from gatewright.store.runs import CANDIDATE, LOCK, RECORD, Handoff, RunFolder
 from gatewright.workspace import Workspace
 
-EXIT_OF = {"promoted": 0, "restored": 0, "rolled_back": 1, "stopped": 1, "aborted": 1}
+EXIT_OF = {"promoted": 0, "confirmed": 0, "restored": 0, "rolled_back": 1, "stopped": 1, "aborted": 1}
 
 
 def end_run(
@@ -21,6 +21,7 @@ def end_run(
     kind: str,
     why: str,
     actor: str = "gatewright",
+    after: str | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> DeploymentRecord:
     """Append the terminal record of `run` (or find the one it has) and write deployment-record.json."""
@@ -32,11 +33,23 @@ def end_run(
         model=lock.body["model"],
         why=why,
         actor=actor,
+        after=after,
         details={"inputs": lock.body["inputs_of_run"], **(details or {})},
     )
     record = workspace.records.append(event)
     write_record(run, record)
     return record
+
+
+def confirm(workspace: Workspace, run: RunFolder) -> DeploymentRecord | None:
+    """End a run whose candidate is the model that serves: it passed its gates, and there is nothing to roll out."""
+    lock, candidate = run.need(LOCK, "validate"), run.need(CANDIDATE, "train")
+    baseline, artifact = lock.body["baseline"], candidate.outputs["artifact"]
+    if baseline is None or baseline["artifact"]["digest"] != artifact:
+        return None
+    evaluation = lock.body["evaluation"]
+    why = f"version {baseline['number']} serves and stays: it passed on {evaluation['name']} {evaluation['version']}"
+    return end_run(workspace, run, kind="confirmed", why=why, after=artifact)
 
 
 def write_record(run: RunFolder, record: DeploymentRecord) -> None:

@@ -3,68 +3,66 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 from typing import Any
 
 from gatewright.domain.documents import canonical_json, plain
 from gatewright.domain.errors import Pending, UnusableInput
-from gatewright.domain.lineage import DataVersion
-from gatewright.domain.rollout import NOW_SERVES
-from gatewright.effects.git import code_digest, commit
+from gatewright.domain.lineage import DataVersion, ModelVersion
 from gatewright.engine.ending import end_run
-from gatewright.rules.trigger import Inputs, changes
+from gatewright.engine.planning import Planned, plan_run, refuse_blocked
+from gatewright.engine.proofs import golden_version
+from gatewright.rules.trigger import Inputs
 from gatewright.store.codec import decode
-from gatewright.store.records import Records
+from gatewright.store.records import Event
 from gatewright.store.runs import LOCK, Handoff, RunFolder
 from gatewright.workspace import Workspace
 
 
-def current_inputs(workspace: Workspace) -> tuple[Inputs, DataVersion, DataVersion]:
-    """What a run opened now would work on: the latest data versions, the commit, the configuration."""
-    section = workspace.project.data
-    train = workspace.data_versions.latest(section.train, "train")
-    evaluation = workspace.data_versions.latest(section.evaluation, "eval")
-    inputs = Inputs(
-        train=f"{train.name} {train.version}",
-        train_digest=train.digest,
-        evaluation=f"{evaluation.name} {evaluation.version}",
-        evaluation_digest=evaluation.digest,
-        commit=commit(workspace.root),
-        code=code_digest(workspace.root),
-        config=workspace.config_digest,
-    )
-    return inputs, train, evaluation
-
-
-def promoted_inputs(records: Records, model: str) -> Inputs | None:
-    """What the version that serves by the records was made from: promoted last, or restored."""
-    promoted = [record for record in records.all() if record.kind in NOW_SERVES and record.model == model]
-    if not promoted:
-        return None
-    known = promoted[-1].details["inputs"]
-    return Inputs(**{name: str(known.get(name, "")) for name in Inputs.__dataclass_fields__})
-
-
-def proof_unchanged(workspace: Workspace) -> dict[str, str] | None:
-    """What was compared, each with its digest, when nothing changed since the last promotion; else None."""
-    inputs, _, _ = current_inputs(workspace)
-    before = promoted_inputs(workspace.records, workspace.project.model)
-    if before is None or changes(before, inputs):
-        return None
-    records = [record for record in workspace.records.all() if record.kind in NOW_SERVES]
-    record = [record for record in records if record.model == workspace.project.model][-1]
+def proof_unchanged(planned: Planned) -> dict[str, str]:
+    """What was compared, each with its digest, when nothing changed since the last promotion."""
+    inputs, record = planned.inputs, planned.reference
+    assert record is not None
     return {
         "promoted": f"record {record.seq} ({record.digest[:19]}, run {record.run})",
+        "why": planned.plan.why,
         "data": f"{inputs.train} ({inputs.train_digest[:19]})",
         "evaluation data": f"{inputs.evaluation} ({inputs.evaluation_digest[:19]})",
         "code": f"{inputs.code} (commit {inputs.commit[:12]})",
+        "schema file": inputs.schema[:19],
         "configuration": inputs.config[:19],
+        "tools": inputs.tools[:19],
     }
 
 
-def open_run(workspace: Workspace, *, bootstrap_by: str | None = None) -> RunFolder:
+def record_skip(workspace: Workspace, planned: Planned) -> None:
+    """Keep in the records why new data started nothing; said once, and later plans compare with it."""
+    if not planned.plan.changes or planned.reference is None:
+        return
+    workspace.records.append(
+        Event(
+            at=workspace.clock.now(),
+            kind="skipped",
+            run=planned.reference.run,
+            model=workspace.project.model,
+            why=f"no run: {planned.plan.why}",
+            after=planned.reference.after,
+            details={"inputs": plain(planned.inputs)},
+        )
+    )
+
+
+def open_run(
+    workspace: Workspace,
+    *,
+    bootstrap_by: str | None = None,
+    accepted_by: str | None = None,
+    planned: Planned | None = None,
+) -> RunFolder:
     """A new run with its lock.json; an older open run of the model that nobody works on is ended as superseded.
 
-    Pending while a rollout of the model is in progress.
+    Pending while a rollout of the model is in progress; SchemaBlocked when the data breaks who reads it, and nobody is
+    named in `accepted_by`.
     """
     model = workspace.project.model
     active = workspace.rollouts.active(model)
@@ -73,7 +71,7 @@ def open_run(workspace: Workspace, *, bootstrap_by: str | None = None) -> RunFol
             f"rollout {active.id} of {model} is {active.phase} at {active.weight:g} %",
             fix=f"gatewright run --resume {active.run}, or end it: gatewright rollout abort",
         )
-    inputs, train, evaluation = current_inputs(workspace)
+    planned = planned or plan_run(workspace, accepted_by=accepted_by)
     baseline = workspace.registry.serving(model)
     if baseline is not None and bootstrap_by is not None:
         raise UnusableInput(
@@ -85,36 +83,60 @@ def open_run(workspace: Workspace, *, bootstrap_by: str | None = None) -> RunFol
             f"{model} was never deployed: there is no baseline to compare with, and somebody has to allow that",
             fix="say who allows the first deployment: --bootstrap-by NAME",
         )
+    refuse_blocked(planned.plan)
+    if accepted_by is not None and planned.plan.accepted_by is None:
+        raise UnusableInput(
+            "there is no schema change to accept", fix="leave out --accept-schema-change; gatewright plan tells more"
+        )
     now = workspace.clock.now()
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     _supersede(workspace, model, run_id)
     run = workspace.runs.create(run_id)
-    body: dict[str, Any] = {
-        "model": model,
-        "reasons": changes(promoted_inputs(workspace.records, model), inputs)
-        or ("asked for by hand: nothing changed",),
+    run.write(LOCK, _lock(run_id, now, planned, _pinned(workspace, planned, baseline, bootstrap_by)))
+    if planned.plan.accepted_by is not None:
+        event = Event(
+            at=now,
+            kind="schema_accepted",
+            run=run_id,
+            model=model,
+            why=planned.plan.why,
+            actor=planned.plan.accepted_by,
+        )
+        workspace.records.append(event)
+    return run
+
+
+def _pinned(
+    workspace: Workspace, planned: Planned, baseline: ModelVersion | None, bootstrap_by: str | None
+) -> dict[str, Any]:
+    """All that the run works on, each by version or digest: no stage looks for a latest one again."""
+    inputs, plan = planned.inputs, planned.plan
+    golden = golden_version(workspace)
+    return {
+        "model": workspace.project.model,
+        "reasons": ("asked for by hand: nothing changed",) if plan.action == "nothing" else plan.reasons,
         "inputs_of_run": plain(inputs),
-        "train": _pin(train),
-        "evaluation": _pin(evaluation),
+        "train": _pin(planned.train),
+        "evaluation": _pin(planned.evaluation),
+        "schema_file": {"path": workspace.project.data.schema, "digest": inputs.schema},
         "commit": inputs.commit,
         "config": inputs.config,
+        "tools": inputs.tools,
         "baseline": plain(baseline) if baseline else None,
+        "golden": {"number": golden.number, "digest": golden.artifact.digest} if golden else None,
         "bootstrap_by": bootstrap_by,
+        "plan": plain(plan),
     }
-    outputs = {"train": train.digest, "evaluation": evaluation.digest, "config": inputs.config}
-    run.write(
-        LOCK,
-        Handoff(
-            run=run_id,
-            stage="open",
-            status="passed",
-            started_at=now,
-            ended_at=now,
-            outputs=outputs,
-            body=body,
-        ),
-    )
-    return run
+
+
+def _lock(run_id: str, now: datetime, planned: Planned, body: dict[str, Any]) -> Handoff:
+    outputs = {
+        "train": planned.train.digest,
+        "evaluation": planned.evaluation.digest,
+        "config": planned.inputs.config,
+        "schema": planned.inputs.schema,
+    }
+    return Handoff(run=run_id, stage="open", status="passed", started_at=now, ended_at=now, outputs=outputs, body=body)
 
 
 def locked_inputs(run: RunFolder) -> Inputs:

@@ -14,7 +14,7 @@ from gatewright.domain.errors import (
     UnusableInput,
 )
 from gatewright.domain.gate import GateName
-from gatewright.engine.ending import EXIT_OF, end_run, write_record
+from gatewright.engine.ending import EXIT_OF, confirm, end_run, write_record
 from gatewright.engine.handover import verify_chain
 from gatewright.engine.stages import canary, evaluate, finish, gate, register, train, validate
 from gatewright.ports import Progress
@@ -68,8 +68,14 @@ def run_all(
         for stage in STAGES:
             if proven(run, stage):
                 progress.stage(stage.name, "skipped", "proven done")
-                continue
-            last = run_stage(workspace, run, with_skip(stage, skip), progress)
+                if stage.name == "gate":
+                    confirm(workspace, run)
+            else:
+                last = run_stage(workspace, run, with_skip(stage, skip), progress)
+            if ended := already_ended(workspace, run):
+                if ended.status == "confirmed":
+                    progress.stage("rollout finish", "skipped", ended.body["record"]["why"])
+                return ended
         return last
 
 
@@ -95,6 +101,8 @@ def run_stage(workspace: Workspace, run: RunFolder, stage: Stage, progress: Prog
         progress.stage(stage.name, "failed", error.what)
         raise
     progress.stage(stage.name, "passed", summary(handoff))
+    if stage.name == "gate":
+        confirm(workspace, run)
     return handoff
 
 
@@ -142,6 +150,8 @@ def summary(handoff: Handoff) -> str:
     match handoff.stage:
         case "validate":
             return ", ".join(f"{check['check']} {check['status']}" for check in body["checks"])
+        case "train" if "reused" in body:
+            return f"not needed: {body['reused']['called']} ({handoff.outputs['artifact'][7:19]}) has the same inputs"
         case "train":
             return f"model {handoff.outputs['artifact'][7:19]} in {body['seconds']:.1f} s"
         case "evaluate":

@@ -12,6 +12,7 @@ from gatewright.rules.schema_changes import ColumnChange, schema_changes
 ChangeKind = Literal[
     "first", "none", "rewrite", "append", "content", "labels", "evaluation", "schema-compatible", "schema-breaking"
 ]
+REWRITTEN = "the same rows in another layout: no value differs"
 SAME_ROWS: tuple[ChangeKind, ...] = ("none", "rewrite")
 _GROWS: tuple[ChangeKind, ...] = (*SAME_ROWS, "append")
 
@@ -43,8 +44,7 @@ def told_by_pointers(parent: DataVersion | None, now: DataVersion, required: Col
     if columns := _columns(parent, now, required):
         return _schema_change(columns, None)
     if parent.row_digest and now.row_digest and parent.row_digest.rows == now.row_digest.rows:
-        why = "the same rows in another layout: no value differs"
-        return DataChange(kind="rewrite", why=why, rows_added=0, rows_removed=0)
+        return DataChange(kind="rewrite", why=REWRITTEN, rows_added=0, rows_removed=0)
     if set(parent.files) < set(now.files):
         more, added = len(now.files) - len(parent.files), now.rows - parent.rows
         found = f"{len(parent.files)} of its files are those of the parent, {more} new with {added:,} rows"
@@ -65,8 +65,7 @@ def change(
     if told is not None or parent is None:
         return told or change(None, now, None)
     if counted is not None and not counted.added and not counted.removed:
-        why = "the same rows in another layout: no value differs"
-        return DataChange(kind="rewrite", why=why, rows_added=0, rows_removed=0)
+        return DataChange(kind="rewrite", why=REWRITTEN, rows_added=0, rows_removed=0)
     if _relabelled(parent, now):
         rows = f"{counted.added:,} rows" if counted else "some rows"
         found = DataChange(kind="labels", why=f"only {now.labels} differs, in {rows}")

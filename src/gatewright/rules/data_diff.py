@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ class DataDifference:
 def difference(before: DataVersion, now: DataVersion, known: Mapping[str, DataVersion]) -> DataDifference:
     """What differs between two versions; `known` holds those of their set by id, for the way from one to the other."""
     columns = tuple(_columns(before, now))
-    change = along(before, way(before, now, known))
+    change = along(before, way(before, now, known.get))
     return DataDifference(
         before=before,
         now=now,
@@ -59,11 +59,14 @@ def difference(before: DataVersion, now: DataVersion, known: Mapping[str, DataVe
     )
 
 
-def way(before: DataVersion, now: DataVersion, known: Mapping[str, DataVersion]) -> list[DataVersion]:
-    """The versions after `before` up to `now`, each the parent of the next; only `now` when no such way is known."""
+def way(before: DataVersion, now: DataVersion, find: Callable[[str], DataVersion | None]) -> list[DataVersion]:
+    """The versions after `before` up to `now`, each the parent of the next; only `now` when no such way is known.
+
+    `find` gives the version of the set with an id.
+    """
     path, seen = [now], {now.version}
     while path[0].parent not in (None, before.version):
-        parent = known.get(path[0].parent or "")
+        parent = find(path[0].parent or "")
         if parent is None or parent.version in seen:
             return [now]
         seen.add(parent.version)

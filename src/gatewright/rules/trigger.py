@@ -1,17 +1,17 @@
-"""Why does this run start? What changed since the version that was promoted last."""
+"""What a run is made from, which stage reads what of it, and what of it is the same as in another run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gatewright.domain.documents import short
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What decides whether a run is new: data versions, code and configuration, each with its digest.
+    """What decides whether a run is new, each with its digest; empty where a run of an earlier version did not tell.
 
-    `commit` is where the code was found; `code` is what it is, so that a commit of a data version is no change of code.
+    `commit` is where the code was found; `code` is what it is, without configuration, schema file and data. The `_rows`
+    are what the data says, whatever its layout. `training` are the sections of the configuration that describe training
+    and evaluation; `tools` are interpreter, packages and the program that trains.
     """
 
     train: str
@@ -21,24 +21,34 @@ class Inputs:
     commit: str
     code: str
     config: str
+    train_rows: str = ""
+    evaluation_rows: str = ""
+    schema: str = ""
+    training: str = ""
+    tools: str = ""
 
 
-def changes(before: Inputs | None, now: Inputs) -> tuple[str, ...]:
-    """Each change in words, data first; empty when nothing changed."""
-    if before is None:
-        return ("first deployment: nothing was promoted before",)
-    found = []
-    if before.train_digest != now.train_digest:
-        found.append(f"data: {before.train} → {now.train}")
-    if before.evaluation_digest != now.evaluation_digest:
-        found.append(f"evaluation data: {before.evaluation} → {now.evaluation}")
-    if before.code != now.code:
-        found.append(f"code: {_short(before.commit)} → {_short(now.commit)}")
-    if before.config != now.config:
-        found.append(f"configuration: {short(before.config)} → {short(now.config)}")
-    return tuple(found)
+NAMES = {
+    "train_rows": "data",
+    "evaluation_rows": "evaluation data",
+    "code": "code",
+    "schema": "schema file",
+    "config": "configuration",
+    "training": "configuration of training",
+    "tools": "tools",
+}
+"""The inputs whose digests are compared, by their names for people."""
+ALL = ("train_rows", "evaluation_rows", "code", "schema", "config", "tools")
+READS: dict[str, tuple[str, ...]] = {
+    "validate": ("train_rows", "evaluation_rows", "code", "schema", "config", "tools"),
+    "train": ("train_rows", "code", "schema", "training", "tools"),
+    "evaluate": ("evaluation_rows", "code", "schema", "config", "tools"),
+    "gate": ("evaluation_rows", "config"),
+}
+"""What each stage reads besides the hand-offs of the stages before it. Nobody can tell which files a training command
+opens: it reads all code."""
 
 
-def _short(commit: str) -> str:
-    head, _, dirty = commit.partition("-")
-    return head[:8] + (f"-{dirty}" if dirty else "")
+def differing(before: Inputs, now: Inputs, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of `names` that are not proven the same: another digest, or one that nobody recorded."""
+    return tuple(name for name in names if not getattr(now, name) or getattr(before, name) != getattr(now, name))

@@ -11,6 +11,7 @@ from gatewright.web.charts import BAD, GOOD, WAIT, Mark, evidence_panel, figure,
 
 _TONES = {
     "promoted": GOOD,
+    "confirmed": GOOD,
     "restored": GOOD,
     "promoting": GOOD,
     "rolling_back": BAD,

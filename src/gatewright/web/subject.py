@@ -14,6 +14,7 @@ from gatewright.web.measured import Measured, measured_in
 
 _ENDINGS = {
     "promoted": "promoted",
+    "confirmed": "confirmed: it serves already",
     "restored": "restored",
     "rolled_back": "rolled back",
     "stopped": "stopped",

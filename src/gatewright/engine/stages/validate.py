@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gatewright.domain.documents import plain
-from gatewright.domain.errors import StageFailed, WorldFailed
+from gatewright.domain.errors import DigestChanged, StageFailed, WorldFailed
 from gatewright.domain.lineage import DataVersion
 from gatewright.effects.files import safe_join
 from gatewright.engine.handover import Handover
+from gatewright.engine.planning import schema_digest
 from gatewright.ports import CheckResult, Finding, Progress
 from gatewright.rules.evalset import check_weighed, design_columns
 from gatewright.store.runs import VALIDATION, Handoff, RunFolder
@@ -26,6 +28,7 @@ def validate(workspace: Workspace, run: RunFolder, progress: Progress) -> Handof
     """
     handover = Handover(workspace, run, "validate", VALIDATION)
     lock = handover.need("lock")
+    _check_schema_file(workspace, lock.body)
     results = []
     for name, role in (("train", "train"), ("evaluation", "evaluation")):
         progress.waiting(f"{lock.body[name]['name']} {lock.body[name]['version']}: digest and schema")
@@ -51,6 +54,14 @@ def validate(workspace: Workspace, run: RunFolder, progress: Progress) -> Handof
             fix=f"then: gatewright run --resume {run.id}; or allow it: on_unavailable: warn",
         )
     return handoff
+
+
+def _check_schema_file(workspace: Workspace, lock: Mapping[str, Any]) -> None:
+    """The schema file must be the one that the run was planned with."""
+    locked = lock.get("schema_file")
+    found = schema_digest(workspace)
+    if locked is not None and locked["digest"] not in (found, "missing"):
+        raise DigestChanged(f"the schema file {locked['path']}", recorded=locked["digest"], found=found)
 
 
 def _check_data(workspace: Workspace, version: DataVersion, path: Path) -> CheckResult:
