@@ -36,7 +36,7 @@ def head(root: Path) -> str | None:
 def changed_files(root: Path) -> list[str]:
     """Names below `root` of all files that differ from the last commit, or are not in it, ignored ones left out."""
     changed = _git(root, "ls-files", "--modified", "--deleted", "--others", "--exclude-standard", "-z") or ""
-    staged = _git(root, "diff", "--cached", "--name-only", "--relative", "-z") or ""
+    staged = _git(root, "diff", "--cached", "--name-only", "--no-renames", "--relative", "-z") or ""
     return sorted({name for name in (changed + "\0" + staged).split("\0") if name})
 
 

@@ -108,7 +108,7 @@ def make_plan(
     reuse = next((model for model in trained if not differing(model.inputs, now, READS["train"])), None)
     return Plan(
         action="evaluate" if reuse else "everything",
-        why="; ".join(f"{change.what}: {change.kind}" for change in changes),
+        why="; ".join(f"{change.what} {'' if change.kind == 'changed' else 'is '}{change.kind}" for change in changes),
         changes=changes,
         stages=tuple(_stages(reference, now, reuse)),
         reuse=reuse,
@@ -126,11 +126,12 @@ def _changes(before: Inputs, now: Inputs, data: DataChange, evaluation: DataChan
                 what=what, kind=change.kind, before=getattr(before, name), now=getattr(now, name), why=change.why
             )
     if before.code != now.code:
-        yield InputChange(what="code", kind="code", before=_commit(before.commit), now=_commit(now.commit))
-    for name in ("schema", "config", "tools"):
+        yield InputChange(what="code", kind="changed", before=_commit(before.commit), now=_commit(now.commit))
+    for name in ("schema", "config", "training", "tools"):
         old, new = getattr(before, name), getattr(now, name)
-        if old != new:
-            yield InputChange(what=NAMES[name], kind=name, before=short(old) or "not recorded", now=short(new))
+        # Training is part of the configuration: alone it differs only where a default does.
+        if old != new and not (name == "training" and before.config != now.config):
+            yield InputChange(what=NAMES[name], kind="changed", before=short(old) or "not recorded", now=short(new))
 
 
 def _nothing(reference: Reference, changes: tuple[InputChange, ...]) -> Plan:

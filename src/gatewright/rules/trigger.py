@@ -38,7 +38,7 @@ NAMES = {
     "tools": "tools",
 }
 """The inputs whose digests are compared, by their names for people."""
-ALL = ("train_rows", "evaluation_rows", "code", "schema", "config", "tools")
+ALL = ("train_rows", "evaluation_rows", "code", "schema", "config", "training", "tools")
 READS: dict[str, tuple[str, ...]] = {
     "validate": ("train_rows", "evaluation_rows", "code", "schema", "config", "tools"),
     "train": ("train_rows", "code", "schema", "training", "tools"),
