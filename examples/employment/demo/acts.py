@@ -24,7 +24,7 @@ EXPECTED = {
         "Rolled back by itself, and quarantined; every request it failed was answered by the other model.",
     ),
 }
-ENDS = ("promoted", "rolled_back", "stopped", "aborted")
+ENDS = ("promoted", "confirmed", "rolled_back", "stopped", "aborted")
 CORRECT, FLIPPED = "data/acs", "data/acs-flipped"
 
 
@@ -129,7 +129,7 @@ class Play:
             self._years = YEARS
 
     def _flip(self, year: str) -> None:
-        share = "0.0" if 3 in self._sabotage else "0.5"
+        share = "0.002" if 3 in self._sabotage else "0.5"  # none at all would be a rewrite, which starts nothing
         source, target = f"{CORRECT}/{year}.parquet", f"{FLIPPED}/{year}.parquet"
         words = ["data_changes.py", "flip-labels", "--column", "RAC1P", "--value", "6", "--share", share]
         words += ["--seed", "1", source, target]
@@ -140,6 +140,8 @@ class Play:
 
     def _run(self, act: int, *words: str) -> Outcome:
         failed, started = self._load.failed(), time.monotonic()
+        if self._workspace.gatewright("plan", "--brief", "--exit-code"):
+            self._say.bad("By the plan there is nothing to run.")
         code = self._workspace.gatewright("run", *words)
         seconds = time.monotonic() - started
         record = self._new_end()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 GENESIS = "sha256:" + "0" * 64
-TERMINAL = ("promoted", "rolled_back", "stopped", "aborted")
+TERMINAL = ("promoted", "confirmed", "rolled_back", "stopped", "aborted")
 FULL = 99.99
 
 

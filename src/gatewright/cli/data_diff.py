@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatewright.cli.options import workspace_folder
+from gatewright.cli.options import OutputOrMarkdown, output_or_markdown_option, workspace_folder
 from gatewright.cli.output import say, say_json, table, wrapped
 from gatewright.domain.errors import UnusableInput
 
@@ -19,13 +19,8 @@ if TYPE_CHECKING:
 @click.argument("before", metavar="A")
 @click.argument("now", metavar="B", required=False)
 @workspace_folder("data/versions")
-@click.option(
-    "--output",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    help="text for people, json for programs, markdown for the comment of a pull request.",
-)
-def diff(before: str, now: str | None, root: Path, output: Literal["text", "json", "markdown"]) -> None:
+@output_or_markdown_option
+def diff(before: str, now: str | None, root: Path, output: OutputOrMarkdown) -> None:
     """Compare the versions A and B: rows, columns, types, nulls, label rate, PSI of every column, groups.
 
     A and B are NAME (its latest version), NAME@VERSION, NAME@ALIAS, or pointer files; the beginning of an id is enough.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gatewright.workspace import Workspace
 
 Output = Literal["text", "json"]
+OutputOrMarkdown = Literal["text", "json", "markdown"]
 
 
 def workspace_folder(what: str) -> Callable[[Any], Any]:
@@ -50,6 +51,12 @@ def workspace_option(command: Any) -> Any:
 
 output_option = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", help="text for people, json for programs."
+)
+output_or_markdown_option = click.option(
+    "--output",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    help="text for people, json for programs, markdown for the comment of a pull request.",
 )
 run_option = click.option(
     "--run",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
-from gatewright.cli.options import opened, workspace_option
+from gatewright.cli.options import OutputOrMarkdown, opened, output_or_markdown_option, workspace_option
 from gatewright.cli.output import say, say_json, table, wrapped
 
 if TYPE_CHECKING:
@@ -26,15 +26,11 @@ _HEADS = {
 
 @click.command()
 @click.option("--exit-code", is_flag=True, help="Exit 7 when there is nothing to do.")
+@click.option("--brief", is_flag=True, help="Only what changed and what it leads to, without the stages.")
 @workspace_option
-@click.option(
-    "--output",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    help="text for people, json for programs, markdown for the comment of a pull request.",
-)
+@output_or_markdown_option
 @click.pass_context
-def plan(context: click.Context, exit_code: bool, root: Path, output: Literal["text", "json", "markdown"]) -> None:
+def plan(context: click.Context, exit_code: bool, brief: bool, root: Path, output: OutputOrMarkdown) -> None:
     """Show what gatewright run would do now: what changed since the last promotion, which stages run, which do not.
 
     A stage is left out only by proof: everything that it reads has the same digests as in a run whose verdict passed.
@@ -61,6 +57,8 @@ def plan(context: click.Context, exit_code: bool, root: Path, output: Literal["t
         say(plan_markdown(planned.plan, _compared(planned)).rstrip("\n"))
     else:
         _show(planned.plan, _compared(planned))
+        if not brief:
+            _show_stages(planned.plan)
     refuse_blocked(planned.plan)
     if exit_code and planned.plan.action == "nothing":
         context.exit(NOTHING_TO_DO)
@@ -87,6 +85,9 @@ def _show(found: Plan, compared: str) -> None:
         for change in found.changes:
             if change.why:
                 say(wrapped(f"{change.what}: {change.why}", first="  ", rest="    "))
+
+
+def _show_stages(found: Plan) -> None:
     if found.action in ("evaluate", "everything"):
         say("")
         rows = [(_MARKS[stage.runs], stage.stage, stage.why) for stage in found.stages]
