@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gatewright.cli.failures import BadCommand
+from gatewright.cli.plan import NOTHING_TO_DO
 from gatewright.domain import errors
 from gatewright.domain.gate import GATE_NAMES
 from gatewright.engine.handover import STAGE_OF
@@ -78,7 +79,7 @@ def test_every_error_has_its_row_its_code_and_its_page(kind: type[errors.Gatewri
 
 def test_every_exit_code_is_explained() -> None:
     explained = {int(code) for code in re.findall(r"^\| (\d+) \|", page("errors"), re.MULTILINE)}
-    assert explained == {0, *(kind.exit_code for kind in ERRORS)}
+    assert explained == {0, NOTHING_TO_DO, *(kind.exit_code for kind in ERRORS)}
 
 
 def test_pages_that_errors_point_to_exist() -> None:

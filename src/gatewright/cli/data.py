@@ -42,10 +42,6 @@ def data() -> None:
     """
 
 
-for command in (diff, check, alias):
-    data.add_command(command)
-
-
 def _moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> datetime | None:
     if text is None:
         return None
@@ -230,6 +226,10 @@ def verify(name: str | None, version: str | None, no_cache: bool, root: Path, ou
     if found:
         fix = "restore the recorded bytes, or add the changed data as a new version: gatewright data add"
         raise DataError("data is not as recorded", tuple(found), fix=fix)
+
+
+for command in (diff, check, alias):
+    data.add_command(command)
 
 
 @dataclass(frozen=True, slots=True)

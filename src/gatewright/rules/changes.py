@@ -47,7 +47,7 @@ def told_by_pointers(parent: DataVersion | None, now: DataVersion, required: Col
         return DataChange(kind="rewrite", why=REWRITTEN, rows_added=0, rows_removed=0)
     if set(parent.files) < set(now.files):
         more, added = len(now.files) - len(parent.files), now.rows - parent.rows
-        found = f"{len(parent.files)} of its files are those of the parent, {more} new with {added:,} rows"
+        found = f"the parent's files are all there, {more} new with {added:,} rows"
         return _of_role(now, DataChange(kind="append", why=found, rows_added=added, rows_removed=0))
     return None
 

@@ -57,7 +57,9 @@ def written(root: Path, name: str, frame: pl.DataFrame, **how: int) -> str:
 class TestAgainst2015:
     def test_2016_beside_it_is_append(self, add: Add) -> None:
         said = add("data/acs")
-        assert said.startswith("append against 2015-12-31-8620abad: 137,911 rows, 69,126 rows added (1 of its files")
+        assert said.startswith(
+            "append against 2015-12-31-8620abad: 137,911 rows, 69,126 rows added (the parent's files are all"
+        )
 
     def test_2016_in_one_new_file_with_it_is_append(self, add: Add, root: Path, rows: pl.DataFrame) -> None:
         both = pl.concat([rows, pl.read_parquet(root / "data/acs/2016.parquet")]).sample(
@@ -118,4 +120,4 @@ def test_an_evaluation_set_is_never_a_reason_to_train(add: Add, root: Path) -> N
     add("data/acs", "--file", "2015.parquet", "--role", "eval", day="2015-12-31")
     said = add("data/acs", "--role", "eval")
     assert "evaluation against" in said
-    assert "(append of an evaluation set: 1 of its files" in said
+    assert "(append of an evaluation set: the parent's files are all" in said

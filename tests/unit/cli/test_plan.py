@@ -88,7 +88,7 @@ def test_2016_beside_2015_is_append_and_runs_everything(root: Path, shell: Shell
     assert told.code == 0
     assert told.out.startswith("everything runs: data is append\n")
     assert f"acs-train 2015-12-31-8620abad → acs-train {version}" in told.out
-    assert "data: 1 of its files are those of the parent, 1 new with 69,126 rows" in told.out
+    assert "data: the parent's files are all there, 1 new with 69,126 rows" in told.out
     assert "run  train           data changed" in told.out
     assert_snapshot("views/plan-append-markdown", shell("plan", "--output", "markdown").out)
     assert shell("plan", "--exit-code").code == 0

@@ -25,7 +25,7 @@ def columns(**changed: Any) -> dict[str, str]:
     [
         (version("a", rows="1", unlabelled="2"), None, "none", "the same bytes"),
         (version("b", rows="1", unlabelled="2"), None, "rewrite", "the same rows in another layout"),
-        (version("ab", rows="3", unlabelled="4"), None, "append", "1 of its files are those of the parent, 1 new with"),
+        (version("ab", rows="3", unlabelled="4"), None, "append", "the parent's files are all there, 1 new with"),
         (version("b", rows="3", unlabelled="4"), MORE, "append", "every row of the parent is there, 7 are new"),
         (version("b", rows="3", unlabelled="4"), OTHER, "content", "3 rows are new or changed, 2 of the parent's are"),
         (version("b", rows="3", unlabelled="4"), None, "content", "the parent's bytes are not here, so rows added and"),
