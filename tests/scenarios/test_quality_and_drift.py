@@ -29,7 +29,7 @@ def test_a_canary_with_as_good_answers_is_promoted_once_labels_show_it() -> None
 def test_a_canary_with_worse_answers_is_rolled_back_by_labels_that_come_a_minute_late() -> None:
     story = Story(rollout=watched(), labelled=0.5, wrong=(0.2, 0.08))
     story.until(Phase.ROLLED_BACK)
-    assert "quality: the canary has 19.79% of its labelled answers wrong, stable 7.97%" in story.rollout.why
+    assert "quality: the canary has 20.00% of its labelled answers wrong, stable 8.00%" in story.rollout.why
     assert (story.now - story.rollout.started_at).total_seconds() > 60
 
 

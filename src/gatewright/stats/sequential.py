@@ -39,7 +39,7 @@ PRIOR_CAP = 2000.0
 RATE_LOW, RATE_HIGH = 1e-6, 0.98
 
 _MULTIPLES: dict[Direction, tuple[float, ...]] = {
-    "worse": (1.5, 2.0, 3.0, 6.0, 12.0, 40.0),
+    "worse": (1.5, 2.0, 3.0, 4.5, 9.0, 30.0),
     "acceptable": (-1.0, -0.5, -0.25, 0.0, 0.25),
 }
 # At margin 0 a multiple of the margin says nothing; relative risks whose excess grows threefold.

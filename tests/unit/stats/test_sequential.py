@@ -71,7 +71,7 @@ def wealths(state: BlockEvidence, n_c: int, n_s: int) -> np.ndarray:
 def projections(state: BlockEvidence, n_c: int, n_s: int, rate: float) -> list[float]:
     """The stable rates of the null points that belong to the alternatives."""
     t_s = min(max(rate, 1e-6), 0.98)
-    rates = [t_s + state.margin * k for k in (-1, -0.5, -0.25, 0, 0.25, 1.5, 2, 3, 6, 12, 40)]
+    rates = [t_s + state.margin * k for k in (-1, -0.5, -0.25, 0, 0.25, 1.5, 2, 3, 4.5, 9, 30)]
     if state.margin == 0:
         risks = (1.1, 1.3, 1.9, 3.7, 9, 25)
         rates = [t_s * risk for risk in risks] + [t_s / risk for risk in risks]
