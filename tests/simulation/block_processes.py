@@ -182,7 +182,8 @@ class Breakers:
         self.cash = np.full(rollouts, CASH)
         self.peak = np.zeros(rollouts)
 
-    def update(self, n: Counts, bad: Counts) -> None:
+    def update(self, canary_n: Counts, canary_bad: Counts, divisor: Floats | float = 1.0) -> None:
+        n, bad = canary_n / divisor, canary_bad / divisor
         active = n > 0
         factor = bad * np.log(self._rates / self._limit)
         factor += (n - bad) * (np.log1p(-self._rates) - np.log1p(-self._limit))

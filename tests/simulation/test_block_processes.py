@@ -66,10 +66,9 @@ def test_many_breakers_are_each_what_one_is() -> None:
     peaks = np.zeros(ROLLOUTS)
     for _ in range(BLOCKS):
         blocks = random_blocks(rng)
-        many.update(blocks.canary_n, blocks.canary_bad)
-        each = [
-            breaker.update(each[i], of(blocks, i).canary_n, of(blocks, i).canary_bad, 0.05) for i in range(ROLLOUTS)
-        ]
+        many.update(blocks.canary_n, blocks.canary_bad, 1.4)
+        pairs = zip(each, blocks.canary_n.tolist(), blocks.canary_bad.tolist(), strict=True)
+        each = [breaker.update(state, n, bad, 0.05, 1.4) for state, n, bad in pairs]
         peaks = np.maximum(peaks, [breaker.log_e_value(state) for state in each])
     assert close(many.log_wealth(), [breaker.log_e_value(state) for state in each])
     assert close(many.peak, peaks)

@@ -250,10 +250,11 @@ def _updated(evidence: MetricEvidence, observation: Observation) -> MetricEviden
 def _breaker(rollout: Rollout, blocks: Iterable[Block]) -> tuple[float, ...]:
     """The breaker after these blocks; once tripped it stays so, whatever the rest of the look shows."""
     state = rollout.breaker_log_e
+    effect = rollout.evidence["errors"].design_effect if "errors" in rollout.evidence else 1.0
     for block in blocks:
         if not _tripped(state):
             limit = rollout.policy.breaker.max_error_share
-            state = breaker.update(state, block.canary_n, block.canary_bad, limit)
+            state = breaker.update(state, block.canary_n, block.canary_bad, limit, effect)
     return state
 
 

@@ -2,7 +2,8 @@
 
 Null: the bad rate is at most `limit` in every block. For each alternative rate t > limit a block of n requests with
 k bad ones multiplies the e-value by (t/limit)^k ((1-t)/(1-limit))^(n-k); its expectation is largest at the limit,
-where it is 1. Like the comparison of two arms it holds cash back for a late fault (`wealth`).
+where it is 1. Counts are divided by the design effect of the requests, as `sequential` does it and with what follows
+from it. Like the comparison of two arms it holds cash back for a late fault (`wealth`).
 
 The state is a tuple of logarithms, the cash first and then the e-value of each alternative; () before any block.
 """
@@ -17,14 +18,18 @@ _MULTIPLES = (1.5, 2.0, 3.0, 6.0)
 _HIGHEST = 0.98
 
 
-def update(state: tuple[float, ...], n: int, bad: int, limit: float) -> tuple[float, ...]:
-    """The state after a block of n requests of which `bad` were bad; 0 < limit <= 1, beyond .98 nothing can show."""
+def update(state: tuple[float, ...], n: int, bad: int, limit: float, design_effect: float = 1.0) -> tuple[float, ...]:
+    """The state after a block of n requests of which `bad` were bad, both divided by max(1, design_effect).
+
+    0 < limit <= 1; beyond .98 nothing can show.
+    """
     cash, log_e = math.exp(state[0]) if state else CASH, state[1:] or (math.log(1.0 - CASH),) * len(_MULTIPLES)
     if not n:
         return state
     rates = (min(_HIGHEST, limit * multiple) for multiple in _MULTIPLES)
+    counts = n / max(1.0, design_effect), bad / max(1.0, design_effect)
     log_e, cash = spend(
-        tuple(value + _log_factor(n, bad, rate, limit) for value, rate in zip(log_e, rates, strict=True)), cash
+        tuple(value + _log_factor(*counts, rate, limit) for value, rate in zip(log_e, rates, strict=True)), cash
     )
     return (math.log(cash), *log_e)
 
@@ -34,7 +39,7 @@ def log_e_value(state: tuple[float, ...]) -> float:
     return log_wealth(state[1:], math.exp(state[0])) if state else 0.0
 
 
-def _log_factor(n: int, bad: int, rate: float, limit: float) -> float:
+def _log_factor(n: float, bad: float, rate: float, limit: float) -> float:
     if rate <= limit:
         return 0.0
     return bad * math.log(rate / limit) + (n - bad) * (math.log1p(-rate) - math.log1p(-limit))

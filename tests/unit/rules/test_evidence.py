@@ -10,6 +10,7 @@ from gatewright.domain.duration import Duration
 from gatewright.domain.evidence import Block, Durations, History, LiveMetric, Observation
 from gatewright.domain.rollout import Breaker, Phase, RolloutPolicy, TrafficState, World
 from gatewright.rules import evidence
+from gatewright.stats import breaker
 from tests.scenarios.rollout_story import begun, rollout
 
 
@@ -188,6 +189,15 @@ class TestBreaker:
         after = evidence.absorb(CLIMBING, world(seen((300, 290), (300, 290), "latency")), "c", LATER)
         assert after.breaker_log_e == ()
         assert not evidence.breaker_tripped(after)
+
+    def test_requests_that_resemble_each_other_count_for_less(self) -> None:
+        one_visit = replace(CLIMBING.evidence["errors"], design_effect=10.0)
+        clustered = replace(CLIMBING, evidence={**CLIMBING.evidence, "errors": one_visit})
+        look = world(seen((60, 12), (1140, 30)))
+        assert evidence.breaker_tripped(evidence.absorb(CLIMBING, world(seen((300, 60), (300, 60))), "c", LATER))
+        plain, after = (evidence.absorb(before, look, "c", LATER) for before in (CLIMBING, clustered))
+        assert plain.breaker_log_e != after.breaker_log_e
+        assert after.breaker_log_e == pytest.approx(breaker.update((), 60, 12, 0.05, 10.0))
 
     def test_it_looks_at_least_as_often_as_the_steps(self) -> None:
         assert evidence.interval_s(RolloutPolicy()) == 10

@@ -29,6 +29,15 @@ def test_no_share_within_the_limit_is_expected_to_gain(limit: float, past: list[
         assert values @ chances <= before * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("effect", [1.0, 1.7, 10.0])
+def test_a_design_effect_makes_less_of_the_same_requests_and_expects_no_gain(effect: float) -> None:
+    values = np.array([math.exp(breaker.log_e_value(breaker.update((), 12, k, LIMIT, effect))) for k in range(13)])
+    chances = [math.comb(12, k) * LIMIT**k * (1 - LIMIT) ** (12 - k) for k in range(13)]
+    assert values @ chances <= 1 + 1e-9
+    assert breaker.update((), 30, 9, LIMIT, 3.0) == pytest.approx(breaker.update((), 10, 3, LIMIT))
+    assert breaker.update((), 30, 9, LIMIT, 0.3) == breaker.update((), 30, 9, LIMIT)
+
+
 def test_nothing_seen_is_no_evidence() -> None:
     assert breaker.log_e_value(()) == 0.0
     assert breaker.update((), 0, 0, LIMIT) == ()
