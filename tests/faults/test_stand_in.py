@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gatewright.domain.errors import DigestChanged
-from gatewright.engine.ending import end_run
+from gatewright.engine.ending import confirm, end_run
 from gatewright.engine.opening import open_run
 from gatewright.engine.pipeline import run_all, run_stage, stage_named
 from gatewright.engine.planning import plan_run
@@ -65,6 +65,17 @@ def test_what_serves_is_judged_on_the_new_rows_and_confirmed_also_after_a_kill_b
     assert report["evidence"]["overall"]["rows"] == 500
     assert plan_run(workspace).plan.action == "nothing"
     assert run_all(workspace, run, Silent()).status == "confirmed"
+
+
+def test_what_does_not_serve_any_more_is_not_confirmed(root: Path) -> None:
+    workspace = Workspace.open(root)
+    run = open_run(workspace)
+    stages(workspace, run, "validate", "train")
+    serving = workspace.registry.serving(toy.MODEL)
+    workspace.registry.mark_serving(toy.MODEL, None)
+    assert confirm(workspace, run) is None
+    workspace.registry.mark_serving(toy.MODEL, serving)
+    assert confirm(workspace, run) is not None
 
 
 def new_code(root: Path) -> None:

@@ -45,7 +45,8 @@ def confirm(workspace: Workspace, run: RunFolder) -> DeploymentRecord | None:
     """End a run whose candidate is the model that serves: it passed its gates, and there is nothing to roll out."""
     lock, candidate = run.need(LOCK, "validate"), run.need(CANDIDATE, "train")
     baseline, artifact = lock.body["baseline"], candidate.outputs["artifact"]
-    if baseline is None or baseline["artifact"]["digest"] != artifact:
+    serving = workspace.registry.serving(lock.body["model"])
+    if baseline is None or serving is None or {baseline["artifact"]["digest"], serving.artifact.digest} != {artifact}:
         return None
     evaluation = lock.body["evaluation"]
     why = f"version {baseline['number']} serves and stays: it passed on {evaluation['name']} {evaluation['version']}"

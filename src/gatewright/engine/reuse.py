@@ -10,9 +10,9 @@ from gatewright.domain.documents import canonical_json, plain
 from gatewright.domain.lineage import Candidate
 from gatewright.effects.tools import tools_digest
 from gatewright.engine.handover import Handover
+from gatewright.engine.opening import locked_inputs
 from gatewright.engine.planning import present_code, trained_models
 from gatewright.rules.plan import Trained
-from gatewright.rules.trigger import Inputs
 from gatewright.store.codec import decode
 from gatewright.store.runs import CANDIDATE, Handoff
 
@@ -28,7 +28,7 @@ def stand_in(handover: Handover) -> Handoff | None:
     if planned is None:
         return None
     workspace = handover.workspace
-    inputs = decode(Inputs, canonical_json(lock.body["inputs_of_run"]))
+    inputs = locked_inputs(handover.run)
     now = (present_code(workspace), tools_digest(workspace.project.train.command[0]))
     if now != (inputs.code, inputs.tools):
         return None
