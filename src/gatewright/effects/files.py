@@ -6,8 +6,9 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from stat import S_ISREG
 from typing import BinaryIO
 
 from gatewright.domain.errors import UnusableInput, WorldFailed
@@ -77,25 +78,45 @@ def digest_listing(files: Iterable[DataFile]) -> str:
     return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def names_below(folder: Path) -> Iterator[str]:
+    """The files below `folder`, each by its path from there; links to folders are not followed."""
+    for here, _, names in os.walk(folder):
+        inside = os.path.relpath(here, folder)
+        yield from names if inside == os.curdir else (f"{inside}/{name}" for name in names)
+
+
 def list_files(
     root: Path, names: Iterable[str] | None = None, digest: Callable[[Path], str] = digest_file
 ) -> tuple[DataFile, ...]:
     """Digest the regular files at `root` (a file or a folder), sorted by path; links out of it are refused."""
     if root.is_file():
-        paths = [root]
-        base = root.parent
+        base, chosen = root.parent, [root.name]
     else:
-        base = root
-        chosen = (safe_join(root, name) for name in names) if names is not None else root.rglob("*")
-        paths = sorted(path for path in chosen if path.is_file())
-    real = base.resolve()
-    for path in paths:
-        if not path.resolve().is_relative_to(real):
-            raise UnusableInput(f"{path} leads out of {base}", fix="replace the link by the file itself")
-    return tuple(
-        DataFile(path=path.relative_to(base).as_posix(), size=path.stat().st_size, sha256=digest(path))
-        for path in paths
-    )
+        base, chosen = root, list(names_below(root) if names is None else names)
+    refuse_outside = _guard(base)
+    listed = []
+    for name in sorted(chosen, key=lambda name: name.split("/")):
+        refuse_outside(name)
+        path = base / name
+        found = path.stat() if path.exists() else None
+        if found is not None and S_ISREG(found.st_mode):
+            listed.append(DataFile(path=path.relative_to(base).as_posix(), size=found.st_size, sha256=digest(path)))
+    return tuple(listed)
+
+
+def _guard(base: Path) -> Callable[[str], None]:
+    """Refuses names that lead out of `base`, as `safe_join` does, at the price of one look a folder."""
+    real, known = os.path.realpath(base), set[str]()
+
+    def refuse_outside(name: str) -> None:
+        folder, _, _ = name.rpartition("/")
+        if ".." in name or "\0" in name or name.startswith("/") or folder not in known:
+            safe_join(base, name)
+            known.add(folder)
+        elif (base / name).is_symlink() and not Path(os.path.realpath(base / name)).is_relative_to(real):
+            raise UnusableInput(f"{base / name} leads out of {base}", fix="replace the link by the file itself")
+
+    return refuse_outside
 
 
 def measure_artifact(folder: Path) -> Artifact:

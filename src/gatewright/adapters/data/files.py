@@ -13,7 +13,7 @@ from typing import Protocol
 from gatewright.domain.errors import DataError, DigestChanged, Place, Problem, UnusableInput, WorldFailed
 from gatewright.domain.lineage import DataFile, DataVersion
 from gatewright.effects.digest_cache import DigestCache
-from gatewright.effects.files import list_files, safe_join
+from gatewright.effects.files import list_files, names_below, safe_join
 from gatewright.effects.tables import FORMATS
 
 
@@ -52,9 +52,8 @@ class FileSource:
             names: Iterable[str] | None = None
             found = [place.name]
         else:
-            below = (path.relative_to(place) for path in place.rglob("*") if path.is_file())
-            found = [path.as_posix() for path in below if not any(part.startswith(".") for part in path.parts)]
-            names = found = sorted(name for name in found if name.lower().endswith(FORMATS))
+            shown = (name for name in names_below(place) if not name.startswith(".") and "/." not in name)
+            names = found = sorted(name for name in shown if name.lower().endswith(FORMATS))
         if not found or not found[0].lower().endswith(FORMATS):
             raise _unusable(uri, f"there is no data file; their names end in {' or '.join(FORMATS)}")
         try:
