@@ -34,19 +34,20 @@ class Climbs:
         patient: bool = False,
         design_effects: Sequence[Floats | float] = (1.0, 1.0, 1.0),
         drift_history: Counts | None = None,
-        margins: tuple[float, float] | None = None,
+        rollback_margin: float | None = None,
+        guarded: bool = True,
     ) -> None:
-        """`patient`: somebody resumes every inconclusive rollout at once. `margins`: of all metrics, instead of the
-        policy's own."""
-        self.policy, self.patient = policy, patient
+        """`patient`: somebody resumes every inconclusive rollout at once. `rollback_margin`: of every metric, instead
+        of the policy's. Not `guarded`: no alarm ends a rollout, so that its traffic is looked at to the end.
+        """
+        self.policy, self.patient, self.guarded = policy, patient, guarded
         self.rollouts = past.slow.shape[0]
         watched = range(3) if policy.quality else range(2)
         self.effects = [np.maximum(1.0, effect) * np.ones(self.rollouts) for effect in design_effects]
         self.worse, self.acceptable = [], []
         for metric in watched:
-            worse, acceptable = _margins(policy, metric, past.bad[metric] / past.n)
-            if margins is not None:
-                worse, acceptable = np.full_like(worse, margins[0]), np.full_like(worse, margins[1])
+            worse, acceptable = margins_of(policy, metric, past)
+            worse = worse if rollback_margin is None else np.full_like(worse, rollback_margin)
             self.worse.append(BlockProcesses("worse", worse, past.bad[metric], past.n))
             self.acceptable.append(BlockProcesses("acceptable", acceptable, past.bad[metric], past.n))
         self.breaker = Breakers(self.rollouts, policy.breaker.max_error_share)
@@ -87,7 +88,8 @@ class Climbs:
         fresh = (errors.canary_n > 0) & (errors.stable_n > 0)
         self.held_s += seconds * (climbing & fresh)
         self.waited_s += seconds * climbing
-        self._roll_back(at_s)
+        if self.guarded:
+            self._roll_back(at_s)
         self._pause_by_drift(at_s)
         self._go_on(at_s, fresh)
 
@@ -151,7 +153,9 @@ class Climbs:
             self.phase[which], self.ended_s[which], self.because[which] = phase, at_s, because
 
 
-def _margins(policy: RolloutPolicy, metric: int, rate: Floats) -> tuple[Floats, Floats]:
+def margins_of(policy: RolloutPolicy, metric: int, past: Past) -> tuple[Floats, Floats]:
+    """For a rollback and for a promotion, as `rules.evidence` freezes them: (rollouts,) each."""
+    rate = past.bad[metric] / past.n
     if metric == ERRORS:
         margins = policy.errors
         return np.maximum(margins.rollback_margin, 0.25 * rate), np.maximum(margins.promote_margin, 0.5 * rate)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gatewright.domain.duration import Duration
-from gatewright.domain.rollout import QualityMargins, RolloutPolicy
+from gatewright.domain.rollout import DriftMargins, QualityMargins, RolloutPolicy
 from tests.simulation.block_processes import Blocks, Counts, Floats
-from tests.simulation.climbs import CLIMBING, Climbs
+from tests.simulation.climbs import CLIMBING, Climbs, margins_of
 from tests.simulation.peers import MINUTE_S, Minutes
 from tests.simulation.streams import (
     ERRORS,
@@ -27,6 +26,7 @@ from tests.simulation.streams import (
 )
 
 POLICY = RolloutPolicy(quality=QualityMargins())
+WATCHING_DRIFT = replace(POLICY, drift=DriftMargins())
 LABEL_MINUTES = 10
 SECOND_CLASS = 0.4
 BATCH = 1000
@@ -71,7 +71,7 @@ class Labels:
 def roll_out(
     traffic: Traffic,
     rollouts: int,
-    seed: int | tuple[int, ...],
+    seed: tuple[int, ...],
     *,
     policy: RolloutPolicy = POLICY,
     tick_s: float = 10.0,
@@ -83,16 +83,31 @@ def roll_out(
     past: Past | None = None,
     streams: Streams | None = None,
     labels: Labels | None = None,
+    at_margin: Sequence[int] = (),
+    rollback_margin: float | None = None,
+    guarded: bool = True,
 ) -> Result:
     """`rollouts` climbs until all have ended, or until `until_s`; the last are left CLIMBING.
 
     A look every `tick_s` seconds (a divisor of a minute). With `peers` the scheduled climb is recorded to its end.
+    The canary is worse by the promote margin in the metrics `at_margin`.
     With a policy of drift the answers are of two classes, two in five the second one, by both models.
     """
     rng = np.random.default_rng(seed)
     past = past or Past.draw(rng, traffic.rates, rollouts)
+    if at_margin:
+        excess = [margins_of(policy, metric, past)[1] * (metric in at_margin) for metric in range(3)]
+        traffic = replace(traffic, excess=tuple(excess))
     streams = streams or Streams(traffic, past, rng)
-    climbs = Climbs(policy, past, patient=patient, design_effects=design_effects, drift_history=_classes(rng, rollouts))
+    climbs = Climbs(
+        policy,
+        past,
+        patient=patient,
+        design_effects=design_effects,
+        drift_history=_classes(rng, rollouts),
+        rollback_margin=rollback_margin,
+        guarded=guarded,
+    )
     labels = labels or Labels(rollouts, label_minutes)
     recorded = min(SCHEDULE_S, until_s)
     minutes = Minutes(int(recorded / MINUTE_S), rollouts) if peers else None
@@ -122,24 +137,11 @@ def roll_out(
     return Result(climbs, minutes)
 
 
-def batches(traffic: Traffic, rollouts: int, seed: int, **options: object) -> Iterator[Result]:
+def batches(traffic: Traffic, rollouts: int, seed: tuple[int, ...], **options: object) -> Iterator[Result]:
     """The same in batches that fit into the processor's caches, each with a seed of its own."""
     for number in range(0, rollouts, BATCH):
         size = min(BATCH, rollouts - number)
-        yield roll_out(traffic, size, (seed, number), **options)  # type: ignore[arg-type]
-
-
-def policy_at(margin: float | None = None, *, alpha: float = 0.01, tick_s: float = 10.0) -> RolloutPolicy:
-    """The default policy with labels; with `margin` the same rollback margin for every metric."""
-    policy = replace(POLICY, alpha=alpha, breaker=replace(POLICY.breaker, tick=Duration(tick_s)))
-    if margin is None:
-        return policy
-    return replace(
-        policy,
-        errors=replace(policy.errors, rollback_margin=margin),
-        latency=replace(policy.latency, rollback_margin=margin),
-        quality=replace(policy.quality or QualityMargins(), rollback_margin=margin),
-    )
+        yield roll_out(traffic, size, (*seed, number), **options)  # type: ignore[arg-type]
 
 
 def _classes(rng: np.random.Generator, rollouts: int) -> Counts:
