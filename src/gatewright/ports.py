@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from gatewright.domain.evidence import History, Look
 from gatewright.domain.lineage import Artifact, Candidate, DataFile, DataVersion, ModelVersion
+from gatewright.domain.notice import Notice
 from gatewright.domain.rollout import Rollout, TrafficState
 from gatewright.domain.routing import Endpoint, RouteTable
 from gatewright.store.database import Database
@@ -181,6 +182,21 @@ class CheckResult:
     summary: str
     findings: Sequence[Finding] = ()
     details: Mapping[str, object] = field(default_factory=dict)
+
+
+class Notifier(Protocol):
+    """Tells people what happens to a rollout, wherever they are."""
+
+    def tell(self, notice: Notice) -> None:
+        """Tell it; WorldFailed when it was not taken. It may be told again, with the same id; nobody waits for long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressee:
+    """A notifier and the kinds of notices that it wants to hear of; none named: all."""
+
+    notifier: Notifier
+    events: tuple[str, ...] = ()
 
 
 class Check(Protocol):

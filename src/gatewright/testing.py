@@ -1,4 +1,4 @@
-"""Public fakes for tests of rollouts and adapters: a clock that jumps, traffic, evidence and a registry in memory.
+"""Public fakes for tests of rollouts and adapters: a clock that jumps, traffic, evidence, a registry, a notifier.
 
 Each keeps the promises of its port, the fencing and the quarantine of real traffic included, and lets a test break
 the world on purpose.
@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gatewright.domain.errors import LeaseLost
+from gatewright.domain.errors import LeaseLost, WorldFailed
 from gatewright.domain.evidence import History, Look, Observation
 from gatewright.domain.lineage import Artifact, ModelVersion
+from gatewright.domain.notice import Notice
 from gatewright.domain.rollout import ALMOST_FULL, ArmState, Phase, Rollout, TrafficState
 from gatewright.domain.shadow import ShadowObservation
 from gatewright.domain.share import DrawObservation
 from gatewright.ports import Registration
+from gatewright.store.rollouts import Rollouts
 
 
 @dataclass(slots=True)
@@ -65,7 +67,10 @@ class Silent:
 
 @dataclass(slots=True)
 class FakeTraffic:
-    """Traffic in memory. `deaf`: it takes weights but does not apply them; `unreadable`: it cannot be read back."""
+    """Traffic in memory. `deaf`: it takes weights but does not apply them; `unreadable`: it cannot be read back;
+    `down`: it cannot be told anything either, and raises that. The arms' errors are those of a runtime that gave up.
+    `rollouts`: those whose newest epoch and quarantine it respects, as traffic in the same database does.
+    """
 
     shown: float = 0.0
     mirrored: float = 0.0
@@ -73,13 +78,18 @@ class FakeTraffic:
     epoch: int = 0
     deaf: bool = False
     unreadable: str | None = None
+    down: str | None = None
     canary_error: str | None = None
     canary_ready: bool = True
+    stable_error: str | None = None
+    stable_ready: bool = True
     weights: list[float] = field(default_factory=list)
     driven: str = ""
+    rollouts: Rollouts | None = None
 
     def prepare(self, rollout: Rollout, canary: Artifact, stable: Artifact | None) -> None:
         """A new rollout starts at 0 per cent, and with epochs of its own."""
+        self._reach()
         if rollout.id != self.driven:
             self.driven, self.epoch, self.shown, self.mirrored = rollout.id, 0, 0.0, 0.0
         self._fence(rollout)
@@ -88,28 +98,41 @@ class FakeTraffic:
     def state(self, rollout: Rollout) -> TrafficState:
         """What it shows; an error instead while it is unreadable."""
         canary = ArmState(digest=rollout.canary, ready=self.canary_ready, error=self.canary_error)
-        stable = ArmState(digest=rollout.stable, ready=True) if rollout.stable else None
-        if self.unreadable is not None:
-            return TrafficState(weight=None, error=self.unreadable, canary=canary, stable=stable)
+        stable = self._stable(rollout.stable) if rollout.stable else None
+        if error := self.down or self.unreadable:
+            return TrafficState(weight=None, error=error, canary=canary, stable=stable)
         return TrafficState(weight=self.shown, mirror=self.mirrored, settled=self.settled, canary=canary, stable=stable)
 
     def set_weight(self, rollout: Rollout, weight: float) -> None:
-        """Apply it, unless deaf; LeaseLost for an outdated epoch."""
+        """Apply it, unless deaf; LeaseLost for an outdated epoch, or for a weight on a quarantined digest."""
+        self._reach()
         self._fence(rollout)
+        if weight and self.rollouts and rollout.canary in self.rollouts.quarantined(rollout.model):
+            raise LeaseLost(f"the canary of rollout {rollout.id} is quarantined", fix="it stays at 0 %")
         self.weights.append(weight)
         if not self.deaf:
             self.shown, self.mirrored = min(weight, ALMOST_FULL), rollout.mirror
 
     def finish(self, rollout: Rollout) -> None:
         """Promoted keeps all traffic, rolled back has none."""
+        self._reach()
         self._fence(rollout)
         self.settled, self.mirrored = True, 0.0
         if rollout.phase not in (Phase.PROMOTING, Phase.PROMOTED):
             self.shown = 0.0
 
+    def _stable(self, digest: str) -> ArmState:
+        return ArmState(digest=digest, ready=self.stable_ready, error=self.stable_error)
+
+    def _reach(self) -> None:
+        if self.down is not None:
+            raise WorldFailed(self.down, fix="wait until the router is back")
+
     def _fence(self, rollout: Rollout) -> None:
-        if rollout.epoch < self.epoch:
-            raise LeaseLost(f"epoch {rollout.epoch} is outdated, {self.epoch} drives now", fix="look again")
+        known = self.rollouts.get(rollout.id) if self.rollouts else None
+        newest = max(self.epoch, known.epoch if known else 0)
+        if rollout.epoch < newest:
+            raise LeaseLost(f"epoch {rollout.epoch} is outdated, {newest} drives now", fix="look again")
         self.epoch = rollout.epoch
 
 
@@ -117,11 +140,13 @@ class FakeTraffic:
 class FakeMetricSource:
     """Evidence as told: each look hands out the observations that `show` was given since the last one.
 
-    `drawn`: their errors tell of the draws of arms, too.
+    With `error` every look fails; `raises` is what a source does that has met a number it did not expect. `drawn`: its
+    errors tell of the draws of arms, too.
     """
 
     past: History = field(default_factory=lambda: History(requests=1000, errors=2, slow=10, slow_after_ms=50.0))
     error: str | None = None
+    raises: Exception | None = None
     waiting: list[Observation] = field(default_factory=list)
     copies: list[ShadowObservation] = field(default_factory=list)
     drawn: bool = False
@@ -142,6 +167,8 @@ class FakeMetricSource:
     def observe(self, rollout: Rollout, tick: int) -> Look:
         """What was shown; while `error` is set, only that."""
         self.looks += 1
+        if self.raises is not None:
+            raise self.raises
         if self.error is not None:
             return Look(cursor=rollout.cursor, error=self.error)
         seen, self.waiting = tuple(self.waiting), []
@@ -158,16 +185,32 @@ def _drawn(seen: Observation) -> DrawObservation:
 
 
 @dataclass(slots=True)
+class FakeNotifier:
+    """Keeps what it was told; while `error` is set, it takes nothing."""
+
+    heard: list[Notice] = field(default_factory=list)
+    error: str | None = None
+
+    def tell(self, notice: Notice) -> None:
+        """Keep it; WorldFailed while there is an error."""
+        if self.error is not None:
+            raise WorldFailed(self.error, fix="wait until the service is back")
+        self.heard.append(notice)
+
+
+@dataclass(slots=True)
 class FakeRegistry:
-    """Versions in memory."""
+    """Versions in memory; while `down` is set, every question and every order fails with it."""
 
     folder: Path = Path("registry")
     clock: FakeClock = field(default_factory=FakeClock)
     versions: list[ModelVersion] = field(default_factory=list)
     production: dict[str, ModelVersion] = field(default_factory=dict)
+    down: str | None = None
 
     def register(self, registration: Registration) -> ModelVersion:
         """Number it; the same digest gives the version it already has."""
+        self._reach()
         candidate = registration.candidate
         if existing := self.find(candidate.model, candidate.artifact.digest):
             return existing
@@ -186,19 +229,27 @@ class FakeRegistry:
 
     def find(self, model: str, digest: str) -> ModelVersion | None:
         """The version of `model` with this digest."""
+        self._reach()
         return next((found for found in self.versions if (found.model, found.artifact.digest) == (model, digest)), None)
 
     def numbered(self, model: str, number: int) -> ModelVersion | None:
         """The version of `model` with this number."""
+        self._reach()
         return next((found for found in self.versions if (found.model, found.number) == (model, number)), None)
 
     def serving(self, model: str) -> ModelVersion | None:
         """The baseline."""
+        self._reach()
         return self.production.get(model)
 
     def mark_serving(self, model: str, version: ModelVersion | None) -> None:
         """Make it the baseline; None takes the baseline away."""
+        self._reach()
         if version is None:
             self.production.pop(model, None)
         else:
             self.production[model] = version
+
+    def _reach(self) -> None:
+        if self.down is not None:
+            raise WorldFailed(self.down, fix="wait until the registry is back")

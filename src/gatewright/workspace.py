@@ -14,11 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from gatewright.config.project import read_project
+from gatewright.domain.documents import canonical_json, sha256, short
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.project import Project
-from gatewright.ports import Check, Clock, Context, DataSource, Executor, Gateway, MetricSource, Registry, Traffic
+from gatewright.ports import (
+    Addressee,
+    Check,
+    Clock,
+    Context,
+    DataSource,
+    Executor,
+    Gateway,
+    MetricSource,
+    Registry,
+    Traffic,
+)
 from gatewright.store.data_versions import DataVersions
-from gatewright.store.database import Database
+from gatewright.store.database import BUSY_S, Database
+from gatewright.store.notices import Notices
 from gatewright.store.processes import Processes
 from gatewright.store.records import Records
 from gatewright.store.rollouts import Rollouts
@@ -116,18 +129,22 @@ class Workspace:
     gateway: Gateway
     metrics: MetricSource
     checks: Mapping[str, Check]
+    notices: Notices
+    notifiers: Mapping[str, Addressee]
 
     @classmethod
-    def open(cls, root: Path, model: str | None = None, clock: Clock | None = None) -> Workspace:
+    def open(
+        cls, root: Path, model: str | None = None, clock: Clock | None = None, busy_s: float = BUSY_S
+    ) -> Workspace:
         """Read gatewright.yaml in `root`, open the state, and put the parts together.
 
-        `model` chooses one of several; with one it may be left out.
+        `model` chooses one of several; with one it may be left out. `busy_s` is how long it waits for another writer.
         """
         plugins = Plugins()
         root = root.resolve()
         project, config_digest = read_project(root / CONFIG, plugins, model)
         clock = clock or SystemClock()
-        database = Database(root / STATE / "state.db")
+        database = Database(root / STATE / "state.db", busy_s=busy_s)
         context = Context(root=root, model=project.model, database=database, clock=clock)
 
         def build(group: str, kind: str, options: Any = None) -> Any:
@@ -153,7 +170,19 @@ class Workspace:
             gateway=build("gateways", project.serving.kind, project.serving.options),
             metrics=build("metrics", "live", build("evidence", project.evidence.kind, project.evidence.options)),
             checks=_checks(project, build),
+            notices=Notices(database, project.model),
+            notifiers=_notifiers(project, build),
         )
+
+
+def _notifiers(project: Project, build: Any) -> dict[str, Addressee]:
+    """Each under a name that it keeps as long as what is written of it stays the same."""
+    found = {}
+    for plugin in project.notify:
+        name = f"{plugin.kind} {short(sha256(canonical_json(plugin.options)))[:6]}"
+        notifier = build("notifiers", plugin.kind, plugin.options)
+        found[name] = Addressee(notifier=notifier, events=tuple(getattr(plugin.options, "events", ())))
+    return found
 
 
 def _checks(project: Project, build: Any) -> dict[str, Check]:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from gatewright.domain.errors import LeaseLost, WorldFailed
 from gatewright.domain.rollout import Phase, Rollout
 from gatewright.domain.routing import cluster_name
+from gatewright.effects.processes import is_stopped
 from gatewright.engine.controller import Controller
 from gatewright.testing import Silent
 from tests.fixtures import toy
@@ -216,6 +218,17 @@ def test_a_damaged_fallback_does_not_keep_stable_from_serving(project: Project) 
         mend()
 
 
+def stop_outside_of_a_transaction(project: Project, process: subprocess.Popen[str]) -> None:
+    """SIGSTOP at a moment at which the process holds no lock on the state database: the lock is ours meanwhile."""
+    lock = sqlite3.connect(project.root / ".gatewright" / "state.db", timeout=20, isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    try:
+        process.send_signal(signal.SIGSTOP)
+        project.until("it has stopped", lambda: is_stopped(process.pid))
+    finally:
+        lock.close()
+
+
 @pytest.mark.slow
 def test_a_controller_that_slept_past_its_lease_has_no_say_any_more(project: Project) -> None:
     project.new_model(rollout={**LONG, "lease": "2s"})
@@ -226,7 +239,7 @@ def test_a_controller_that_slept_past_its_lease_has_no_say_any_more(project: Pro
         assert refused.returncode == 4
         assert "is driven by" in refused.stderr
         epoch = project.rollout().epoch
-        run.send_signal(signal.SIGSTOP)
+        stop_outside_of_a_transaction(project, run)
         with project.workspace() as workspace:
             other = Controller(workspace, Silent())
             project.until("the other takes over", lambda: takes_over(other, project.rollout()))
@@ -238,6 +251,35 @@ def test_a_controller_that_slept_past_its_lease_has_no_say_any_more(project: Pro
     finally:
         run.kill()
         project.command("rollout", "abort", "--by", "ada")
+
+
+@pytest.mark.slow
+def test_a_controller_that_was_stopped_in_mid_write_costs_no_request_and_no_decision(project: Project) -> None:
+    """While it holds the state database nobody can take over; traffic is back at stable, and it goes on when it can."""
+    project.new_model(rollout={**LONG, "lease": "2s"})
+    with Load(project.port) as load:
+        run = project.start("run", failpoints="before-commit:rollout-progressing@4=stop")
+        try:
+            project.until("it has stopped", lambda: run.poll() is not None or is_stopped(run.pid))
+            assert run.poll() is None, run.communicate()
+            canary = cluster_name(project.rollout().canary)
+            project.until("traffic is back at stable", lambda: canary not in project.shares(), limit_s=15)
+            epoch = project.rollout().epoch
+            refused = project.command("rollout", "tick")
+            assert refused.returncode == 4
+            assert "database is locked" in refused.stderr
+            assert f"kill -CONT {run.pid}" in refused.stderr or "another process holds it" in refused.stderr
+            assert project.rollout().epoch == epoch
+            run.send_signal(signal.SIGCONT)
+            project.until("it asks for its weight again", lambda: project.shares().get(canary) == 25.0, limit_s=15)
+            assert run.poll() is None
+        finally:
+            run.send_signal(signal.SIGCONT)
+            run.kill()
+            run.communicate(timeout=10)
+        assert project.command("rollout", "abort", "--by", "ada").returncode == 0
+        check_ended(project, project.runs()[-1], "rolled_back")
+    assert not load.failures
 
 
 def takes_over(controller: Controller, rollout: Rollout) -> bool:

@@ -63,8 +63,15 @@ class World:
 
 def new_world(folder: Path, **sections: Any) -> World:
     """A rollout of version 2 against version 1, just started; `sections` replace those of gatewright.yaml."""
-    opened = Workspace.open(toy.write_project(folder / "project", port=1, **sections), clock=(clock := FakeClock()))
-    registry, traffic, metrics = FakeRegistry(), FakeTraffic(), FakeMetricSource()
+    return begun_in(toy.write_project(folder / "project", port=1, **sections))
+
+
+def begun_in(project: Path, traffic: FakeTraffic | None = None, **policy: Any) -> World:
+    """The same in a project that is there already and has no run yet; `policy` replaces parts of its own."""
+    opened = Workspace.open(project, clock=(clock := FakeClock()))
+    registry, metrics = FakeRegistry(), FakeMetricSource()
+    traffic = traffic or FakeTraffic()
+    traffic.rollouts = opened.rollouts
     workspace = replace(opened, registry=registry, traffic=traffic, metrics=metrics)
     registry.versions = [version(number, digest) for number, digest in enumerate((OLD, NEW), start=1)]
     registry.mark_serving(toy.MODEL, registry.versions[0])
@@ -79,7 +86,7 @@ def new_world(folder: Path, **sections: Any) -> World:
         number=2,
         canary=NEW,
         stable=OLD,
-        policy=workspace.project.rollout,
+        policy=replace(workspace.project.rollout, **policy),
         started_at=clock.now(),
     )
     event = Event(at=clock.now(), kind="started", run=run.id, model=toy.MODEL, why="test", rollout="r1")

@@ -1,4 +1,4 @@
-"""Measure the figures of docs/rollout-evidence.md anew: `python -m tests.simulation.measure docs/rollout-evidence.json`.
+"""Measure the figures of docs/rollout-evidence.md anew: `python -m tests.simulation.measure FILE`.
 
 Everything is seeded. 2,000 rollouts a cell take about an hour and a half of one processor; `--rollouts` makes it
 shorter, and `--only WORD` measures the cells with this word in their names again, and leaves the others as they are.

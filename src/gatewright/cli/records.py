@@ -12,7 +12,7 @@ from gatewright.cli.options import Output, chosen_model, opened_for_any, output_
 from gatewright.cli.output import say, say_json, table
 
 if TYPE_CHECKING:
-    from gatewright.domain.rollout import DeploymentRecord
+    from gatewright.domain.records import DeploymentRecord
 
 _COLOURS = {
     "promoted": "green",

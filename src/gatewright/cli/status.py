@@ -19,6 +19,12 @@ _COLOURS = {
 }  # fmt: skip
 _INDENT = " " * 11
 _SLICES = 3
+ALERTS = {
+    "blind": "nothing could be seen for five minutes",
+    "weight": "the traffic shows another weight than it should have",
+    "stable": "the stable version does not run",
+    "registry": "the registry does not answer: the baseline cannot be moved",
+}
 
 
 @click.command()
@@ -70,6 +76,10 @@ def _show(found: dict[str, Any], working: set[str]) -> None:
     _line("serving", f"version {serving['number']}  {serving['digest']}" if serving else "nothing yet")
     _show_traffic(found["traffic"], up=bool(found["processes"]))
     show_rollout(found["rollout"])
+    for number, letter in enumerate(found["undelivered"]):
+        what = f"{letter['notifier']} was not told of {letter['id']}: {letter['error']}"
+        tried = f"tried {letter['tries']} times{', given up' if letter['given_up'] else ''}"
+        _line("" if number else "untold", click.style(fit(f"{tried}: {what}", used=len(_INDENT)), fg="yellow"))
     for number, run in enumerate(found["open_runs"]):
         what = "a process works on it" if run in working else f"go on: gatewright run --resume {run}"
         _line("" if number else "open runs", f"{run}  {click.style(what, dim=True)}")
@@ -125,6 +135,8 @@ def show_rollout(rollout: dict[str, Any] | None) -> None:
             )
         table(facts, indent=_INDENT)
     say(_INDENT + fit(rollout["why"], used=len(_INDENT)))
+    for alert in rollout["alerts"]:
+        say(_INDENT + click.style(f"alert     {ALERTS[alert]}", fg="yellow"))
     _show_evidence(rollout["standings"])
     _show_p99(rollout["p99_ms"])
     _show_drift(rollout["drift"])

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from gatewright.config.consistency import contradictions
 from gatewright.config.models import MODELS, shared_ports, split
 from gatewright.config.nodes import Document, parse
-from gatewright.config.problems import failure, nearest, shown, unknown
+from gatewright.config.problems import Path as Location
+from gatewright.config.problems import dotted, failure, nearest, shown, unknown
 from gatewright.config.reader import read_value
 from gatewright.config.shorthand import written_out
 from gatewright.domain.documents import canonical_json, sha256
@@ -25,6 +26,8 @@ SECTIONS = {
     "evidence": ("evidence", "access-log"),
 }
 """Section of the file -> the family of plugins it configures, and the kind it has by default."""
+NOTIFY = "notify"
+NOTIFIERS = "notifiers"
 
 
 class PluginOptions(Protocol):
@@ -95,7 +98,11 @@ def read_configuration(path: Path, plugins: PluginOptions) -> Configuration:
 
 def _read_one(document: Document, root: Path, plugins: PluginOptions) -> tuple[Project | None, list[Problem]]:
     value, problems = written_out(document)
-    parts = {name: _plugin(name, value.pop(name, {}), document, plugins, problems) for name in SECTIONS}
+    parts: dict[str, Any] = {
+        name: _plugin((name,), value.pop(name, {}), document, plugins, problems, *family)
+        for name, family in SECTIONS.items()
+    }
+    parts[NOTIFY] = _notify(value.pop(NOTIFY, []), document, plugins, problems)
     project, wrong = read_value(Project, value, document)
     _tell(problems, wrong)
     _tell(problems, contradictions(value, document, root))
@@ -127,29 +134,49 @@ def _tell(problems: list[Problem], more: Iterable[Problem]) -> None:
     problems.extend(problem for problem in more if problem.field not in told)
 
 
+def _notify(
+    value: Any, document: Document, plugins: PluginOptions, problems: list[Problem]
+) -> tuple[Plugin | None, ...]:
+    """Who is to be told, each a part of its own."""
+    if not isinstance(value, list):
+        what = f"{shown(value)} is not a list: write {NOTIFY}: [{{kind: webhook, url_env: NAME}}]"
+        _tell(problems, [Problem(where=document.place((NOTIFY,)), field=NOTIFY, what=what)])
+        return ()
+    return tuple(
+        _plugin((NOTIFY, index), entry, document, plugins, problems, NOTIFIERS) for index, entry in enumerate(value)
+    )
+
+
 def _plugin(
-    section: str, value: Any, document: Document, plugins: PluginOptions, problems: list[Problem]
+    path: Location,
+    value: Any,
+    document: Document,
+    plugins: PluginOptions,
+    problems: list[Problem],
+    group: str,
+    default: str | None = None,
 ) -> Plugin | None:
-    """The part that `section` names, with its options; None and a problem if there is something wrong with it."""
-    group, default = SECTIONS[section]
+    """The part at `path`, with its options; None and a problem if there is something wrong with it."""
+    section = dotted(path)
     names = plugins.names(group)
     if not isinstance(value, dict):
-        what = f"{shown(value)} is not a mapping: write {section}: {{kind: {default}}}"
-        _tell(problems, [Problem(where=document.place((section,)), field=section, what=what)])
+        form = f"{section}: {{kind: {default}}}" if default else f"{{kind: {' or '.join(names)}}}"
+        what = f"{shown(value)} is not a mapping: write {form}"
+        _tell(problems, [Problem(where=document.place(path), field=section, what=what)])
         return None
-    present = section in document.value
+    present = path[0] in document.value
     kind = value.get("kind", None if present else default)
     if kind is None:
-        what, where = f"is missing: write one of: {', '.join(names)}", document.key_place((section,))
+        what, where = f"is missing: write one of: {', '.join(names)}", document.key_place(path)
         _tell(problems, [Problem(where=where, field=f"{section}.kind", what=what)])
         return None
     options = plugins.options(group, kind) if isinstance(kind, str) else None
     if options is None:
         word = kind if isinstance(kind, str) else shown(kind)
-        what, where = unknown(word, names, nearest(word, names), kind="kind"), document.place((section, "kind"))
+        what, where = unknown(word, names, nearest(word, names), kind="kind"), document.place((*path, "kind"))
         _tell(problems, [Problem(where=where, field=f"{section}.kind", what=what)])
         return None
     own = {key: item for key, item in value.items() if key != "kind"}
-    read, wrong = read_value(options, own, document, (section,))
+    read, wrong = read_value(options, own, document, path)
     _tell(problems, wrong)
     return Plugin(kind=kind, options=read)

@@ -6,7 +6,7 @@ from typing import Any
 
 from gatewright.config.consistency import NAME
 from gatewright.config.models import MODELS
-from gatewright.config.project import SECTIONS, PluginOptions
+from gatewright.config.project import NOTIFIERS, NOTIFY, SECTIONS, PluginOptions
 from gatewright.config.shorthand import NONE, BinnedSlice, ConditionSlice
 from gatewright.domain.duration import Duration
 from gatewright.domain.project import Project
@@ -24,6 +24,8 @@ def json_schema(plugins: PluginOptions) -> dict[str, Any]:
     for section, (group, default) in SECTIONS.items():
         root["properties"][section] = {"oneOf": [_plugin(plugins, group, kind, kinds) for kind in plugins.names(group)]}
         root["properties"][section]["default"] = {"kind": default}
+    told = [_plugin(plugins, NOTIFIERS, kind, kinds) for kind in plugins.names(NOTIFIERS)]
+    root["properties"][NOTIFY] = {"type": "array", "items": {"oneOf": told} if told else False, "default": []}
     for name, kind in kinds.items():
         for key, form in kind.get("properties", {}).items():
             kind["properties"][key] = _told(form, none=name in _MAY_BE_NONE or (name, key) == ("Project", "gates"))

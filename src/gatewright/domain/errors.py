@@ -12,6 +12,7 @@
     │   ├── DataError                        a data version, its bytes or its schema file
     │   └── DigestChanged                    an input is not the one that was recorded
     ├── WorldFailed                      4   a process, a file system or a service did not do its part
+    │   ├── DatabaseBusy                     another process holds the state database
     │   └── LeaseLost                        somebody else drives this rollout now
     ├── Pending                          6   not finished yet: paused, or still being observed
     └── Interrupted                    130   Ctrl-C; the run can be resumed
@@ -159,6 +160,12 @@ class WorldFailed(GatewrightError):
     """Something outside did not do its part: a process, the disk, a service, a check that could not run."""
 
     exit_code = 4
+
+
+class DatabaseBusy(WorldFailed):
+    """Another process held the state database for longer than anybody waits; nothing was changed."""
+
+    page = "rollout"
 
 
 class LeaseLost(WorldFailed):

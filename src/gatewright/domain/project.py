@@ -151,3 +151,4 @@ class Project:
     serving: Plugin = field(default_factory=lambda: Plugin(kind="envoy"))
     evidence: Plugin = field(default_factory=lambda: Plugin(kind="access-log"))
     rollout: RolloutPolicy = RolloutPolicy()
+    notify: tuple[Plugin, ...] = ()

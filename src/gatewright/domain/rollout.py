@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
@@ -28,6 +28,7 @@ from gatewright.domain.share import DrawObservation, ShareEvidence
 
 FULL = 100.0
 ALMOST_FULL = 99.99  # while both arms live, the old one keeps 1 of 10,000 so that it remains a retry target
+Alert = Literal["blind", "weight", "stable", "registry"]
 Verb = Literal["abort", "pause", "resume", "approve", "promote", "promote-full"]
 
 
@@ -58,6 +59,7 @@ class PauseReason(StrEnum):
     BLIND = "blind"
     DRIFT = "drift"
     SHARE = "share"
+    STABLE = "stable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,11 @@ class LiveSlice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutPolicy:
-    """How a rollout climbs, and what it needs to see on the way."""
+    """How a rollout climbs, and what it needs to see on the way.
+
+    `on_blind` is what follows when nothing could be seen for `blind_after`, `on_inconclusive` when a step came to no
+    conclusion; to advance then, requests must have been seen and the hold served all the same.
+    """
 
     steps: Annotated[tuple[Step, ...], MinLen(1)] = (
         Step(weight=5, hold=Duration(1800.0)),
@@ -156,6 +162,8 @@ class RolloutPolicy:
     breaker: Breaker = Breaker()
     alpha: Annotated[float, Gt(0), Le(0.2)] = 0.01
     blind_after: Duration = Duration(900.0)
+    on_blind: Literal["pause", "rollback"] = "pause"
+    on_inconclusive: Literal["pause", "abort", "advance"] = "pause"
     rollback_window: Duration = Duration(86400.0)
 
     def extension_s(self, step: Step) -> float:
@@ -188,7 +196,7 @@ class Rollout:
     every write, `epoch` fences off controllers that lost their lease. `approval` lets the step it names begin, once;
     `hurry` takes away the hold of the step it names; `full` asks for 100 % as soon as canary and traffic can be seen.
     `origin` is the run that made the version, when it is not this rollout's own; `restored_by` has asked for the
-    version that served before, which needs no evidence.
+    version that served before, which needs no evidence. `alerts` are what people were told of and what still lasts.
     """
 
     id: str
@@ -230,6 +238,7 @@ class Rollout:
     full: Order | None = None
     origin: str | None = None
     restored_by: str | None = None
+    alerts: tuple[Alert, ...] = ()
 
     @property
     def at_last_step(self) -> bool:
@@ -283,7 +292,11 @@ class TrafficState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Everything a decision looks at besides the rollout itself."""
+    """Everything a decision looks at besides the rollout itself.
+
+    What could not be asked is told in an error: `serving` means nothing while there is a `registry_error`, and the arms
+    are not prepared while there is a `preparation_error`.
+    """
 
     traffic: TrafficState
     observations: tuple[Observation, ...] = ()
@@ -298,6 +311,8 @@ class World:
     source_error: str | None = None
     commands: tuple[Command, ...] = ()
     serving: str | None = None
+    registry_error: str | None = None
+    preparation_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,31 +328,3 @@ class Decision:
     approval: Order | None = None
     hurry: Order | None = None
     full: Order | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentRecord:
-    """One link of the append-only chain: digest = SHA-256(previous ‖ canonical event).
-
-    `kind` is what happened; a run has exactly one record whose kind is terminal.
-    """
-
-    seq: int
-    at: datetime
-    kind: str
-    actor: str
-    run: str
-    model: str
-    why: str
-    rollout: str | None
-    before: str | None
-    after: str | None
-    evidence: str | None
-    details: Mapping[str, Any]
-    previous: str
-    digest: str
-
-
-TERMINAL_KINDS = ("promoted", "confirmed", "restored", "rolled_back", "stopped", "aborted")
-NOW_SERVES = ("promoted", "restored")
-"""Kinds of records that made a version the baseline: after its rollout, or as a return to what served before."""

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,10 +108,11 @@ def run_captured(
     env: Mapping[str, str],
     timeout_s: float,
     limit: int = 32 << 20,
+    stdin: bytes = b"",
 ) -> Captured:
     """Run `argv` to its end and keep what it says; its processes are ended as by `run_streaming`.
 
-    WorldFailed when it cannot be started, or says more than `limit` bytes.
+    It reads `stdin`. WorldFailed when it cannot be started, or says more than `limit` bytes.
     """
     out, err = bytearray(), bytearray()
 
@@ -122,13 +124,22 @@ def run_captured(
 
         return take
 
-    process = _spawn_kept(argv, cwd=cwd, env=env, grace_s=1.0, stderr=subprocess.PIPE)
+    with tempfile.TemporaryFile() as told:  # a pipe could fill up while nobody reads it
+        told.write(stdin)
+        told.seek(0)
+        process = _spawn_kept(argv, cwd=cwd, env=env, grace_s=1.0, stderr=subprocess.PIPE, stdin=told.fileno())
     timed_out = _attend(process, {process.stdout: into(out), process.stderr: into(err)}, timeout_s, 1.0)
     return Captured(code=process.returncode, out=bytes(out), err=bytes(err), timed_out=timed_out)
 
 
 def _spawn_kept(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], grace_s: float, stderr: int
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    grace_s: float,
+    stderr: int,
+    stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     """Start `argv` under a keeper, which becomes the leader of a new session."""
     failpoint("before-spawn:" + Path(argv[0]).name)
@@ -146,7 +157,7 @@ def _spawn_kept(
         str(os.getpid()),
         str(grace_s),
     ]
-    return spawn([*keeper, *argv], cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=stderr)
+    return spawn([*keeper, *argv], cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr)
 
 
 def _attend(

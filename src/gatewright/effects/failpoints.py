@@ -1,6 +1,6 @@
-"""Places where a test may kill this process, to prove that nothing is lost.
+"""Places where a test may kill or stop this process, to prove that nothing is lost.
 
-Armed by `GATEWRIGHT_FAILPOINTS="name[@occurrence],…"`, and only while `GATEWRIGHT_TESTING=1`.
+Armed by `GATEWRIGHT_FAILPOINTS="name[@occurrence][=stop],…"`, and only while `GATEWRIGHT_TESTING=1`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ _seen: dict[str, int] = {}
 
 
 def failpoint(name: str) -> None:
-    """Kill this process with SIGKILL if `name` is armed for this occurrence; otherwise do nothing."""
+    """SIGKILL (or, as armed, SIGSTOP) to this process if `name` is armed for this occurrence; otherwise nothing."""
     armed = os.environ.get("GATEWRIGHT_FAILPOINTS")
     if not armed or os.environ.get("GATEWRIGHT_TESTING") != "1":
         return
     _seen[name] = _seen.get(name, 0) + 1
     for entry in armed.split(","):
-        wanted, _, occurrence = entry.partition("@")
+        place, _, how = entry.partition("=")
+        wanted, _, occurrence = place.partition("@")
         if wanted == name and int(occurrence or 1) == _seen[name]:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGSTOP if how == "stop" else signal.SIGKILL)

@@ -58,6 +58,16 @@ def has_ended(owner: str) -> bool:
     return identity is None or not identity.alive()
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether this process was stopped by a signal or a debugger, and waits to be continued."""
+    import psutil
+
+    try:
+        return str(psutil.Process(pid).status()) in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def interpreter_first(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for a team's command: `python` is the interpreter that runs Gatewright."""
     merged = {**os.environ, **(environment or {})}

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from gatewright.domain.documents import canonical_json, plain, sha256
-from gatewright.domain.errors import GatewrightError, UnusableInput
-from gatewright.domain.evidence import Look
-from gatewright.domain.lineage import Artifact
-from gatewright.domain.rollout import ALMOST_FULL, NOW_SERVES, Decision, PauseReason, Phase, Rollout, World
+from gatewright.domain.errors import GatewrightError, UnusableInput, WorldFailed
+from gatewright.domain.records import NOW_SERVES
+from gatewright.domain.rollout import ALMOST_FULL, Decision, PauseReason, Phase, Rollout, World
 from gatewright.engine.ending import write_record
+from gatewright.engine.looking import look
+from gatewright.engine.telling import letters, tell_due, tell_last
+from gatewright.engine.trouble import Trouble
 from gatewright.ports import Progress
 from gatewright.rules import canary, drift, evidence, live_slices, orders, shadow, share
+from gatewright.rules.notices import alerts
 from gatewright.store.records import Event
 from gatewright.store.runs import RunFolder
 from gatewright.workspace import Workspace
 
-_OBSERVING = (Phase.PROGRESSING, Phase.PAUSED, Phase.PROMOTING)
 _SETTLING = (Phase.PENDING, Phase.PROMOTING, Phase.ROLLING_BACK)
 _SETTLING_S = 0.2
 
@@ -35,18 +38,27 @@ class Controller:
         self._keep_runtime = keep_runtime
 
     def drive(self, rollout: Rollout, *, until: Sequence[Phase]) -> Rollout:
-        """Tick until the rollout is in one of the phases `until`; the lease is given back at the end."""
-        workspace = self._workspace
+        """Tick until the rollout is in one of the phases `until`; the lease is given back at the end.
+
+        What fails outside is tried again: for a while, and a rollback for ever.
+        """
+        workspace, trouble = self._workspace, Trouble(self._workspace, self._progress)
         try:
             while rollout.phase not in until:
-                if self._keep_runtime is not None:
-                    self._keep_runtime()
-                rollout = self.tick(rollout)
+                try:
+                    if self._keep_runtime is not None:
+                        self._keep_runtime()
+                    rollout = self.tick(rollout)
+                except WorldFailed as error:
+                    trouble.met(rollout, error)
+                    continue
+                trouble.over()
                 self._progress.waiting(headline(rollout))
                 if rollout.phase not in until:
                     workspace.clock.sleep(look_again_s(rollout))
         finally:
             workspace.rollouts.release(rollout, workspace.owner)
+        tell_last(workspace, self._progress)
         return rollout
 
     def tick(self, rollout: Rollout) -> Rollout:
@@ -56,52 +68,30 @@ class Controller:
         before = workspace.rollouts.lease(rollout, workspace.owner, now, rollout.policy.lease.seconds)
         if before.phase.terminal:
             self._settle(before)
+            tell_due(workspace, self._progress)
             return before
-        seen, world, look = self._look(before)
+        seen, world, found = look(workspace, before)
         now = workspace.clock.now()
-        informed = evidence.absorb(seen, world, look.cursor, now)
+        informed = evidence.absorb(seen, world, found.cursor, now)
         decision = canary.decide(informed, world)
         after = canary.apply(informed, decision)
+        after = replace(after, alerts=alerts(after, world))
         after = workspace.rollouts.advance(
             before,
             after,
             _events(workspace, orders.heard(informed, world), after, decision, known=before),
             _tick_body(after, world),
             world.commands,
+            letters(workspace, before, after, world, now),
         )
-        if after.phase.terminal:
-            self._settle(after)
-        else:
-            self._act(after, world)
+        try:
+            if after.phase.terminal:
+                self._settle(after)
+            else:
+                self._act(after, world)
+        finally:
+            tell_due(workspace, self._progress)
         return after
-
-    def _look(self, rollout: Rollout) -> tuple[Rollout, World, Look]:
-        """Prepare the arms while pending, then read back traffic, evidence, commands and the baseline."""
-        workspace = self._workspace
-        if rollout.phase is Phase.PENDING:
-            workspace.traffic.prepare(rollout, *self._arms(rollout))
-        if rollout.phase is Phase.PENDING and rollout.compared and not rollout.evidence:
-            rollout = evidence.begin(rollout, workspace.metrics.history(rollout))
-        look = Look(cursor=rollout.cursor)
-        if rollout.compared:
-            look = workspace.metrics.observe(rollout, rollout.revision)
-        serving = workspace.registry.serving(rollout.model)
-        world = World(
-            traffic=workspace.traffic.state(rollout),
-            observations=look.observations if rollout.phase in _OBSERVING else (),
-            drift=look.drift if rollout.phase in _OBSERVING else (),
-            shadow=look.shadow,
-            draws=look.draws,
-            stable_outputs=look.stable_outputs,
-            stable_users=look.stable_users,
-            slices=look.slices if rollout.phase in _OBSERVING else (),
-            past_slices=look.past_slices,
-            durations=look.durations if rollout.phase in _OBSERVING else None,
-            source_error=look.error,
-            commands=workspace.rollouts.commands(rollout),
-            serving=serving.artifact.digest if serving else None,
-        )
-        return rollout, world, look
 
     def _act(self, rollout: Rollout, world: World) -> None:
         """Make the world as decided; every effect may be repeated."""
@@ -109,7 +99,8 @@ class Controller:
         observed = world.traffic.weight
         match rollout.phase:
             case Phase.PENDING:
-                return
+                if observed:
+                    workspace.traffic.set_weight(rollout, 0.0)
             case Phase.PROMOTING if observed is not None and observed >= ALMOST_FULL:
                 workspace.traffic.finish(rollout)
                 self._mark_serving(rollout, rollout.canary)
@@ -133,13 +124,6 @@ class Controller:
             raise GatewrightError(f"{digest} is not registered", fix="this is a fault of Gatewright: please report it")
         self._workspace.registry.mark_serving(rollout.model, version)
 
-    def _arms(self, rollout: Rollout) -> tuple[Artifact, Artifact | None]:
-        canary_version = self._workspace.registry.find(rollout.model, rollout.canary)
-        stable = self._workspace.registry.find(rollout.model, rollout.stable) if rollout.stable else None
-        if canary_version is None:
-            raise GatewrightError(f"{rollout.canary} is not registered", fix="register it first: gatewright register")
-        return canary_version.artifact, stable.artifact if stable else None
-
 
 def look_again_s(rollout: Rollout) -> float:
     """Seconds until the next look; short while only the runtime has to catch up."""
@@ -155,10 +139,10 @@ def headline(rollout: Rollout) -> str:
 def _events(
     workspace: Workspace, before: Rollout, after: Rollout, decision: Decision, *, known: Rollout
 ) -> tuple[Event, ...]:
-    """A record for every order of a person that `known` did not have, and for every change of phase or step."""
+    """A record for every order of a person that `known` did not have, and for every change of phase, step or pause."""
     assert after.ticked_at is not None
     ordered = tuple(_order_events(known, before, after.ticked_at))
-    if (before.phase, before.step) == (after.phase, after.step):
+    if (before.phase, before.step, before.pause) == (after.phase, after.step, after.pause):
         return ordered
     approved = before.pause is PauseReason.APPROVAL and after.approval is not None
     if approved and after.phase is not Phase.PAUSED:

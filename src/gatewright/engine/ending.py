@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gatewright.domain.documents import plain
-from gatewright.domain.rollout import DeploymentRecord
+from gatewright.domain.records import DeploymentRecord
 from gatewright.store.records import Event
 from gatewright.store.runs import CANDIDATE, LOCK, RECORD, Handoff, RunFolder
 from gatewright.workspace import Workspace

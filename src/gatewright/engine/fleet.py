@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from gatewright.domain.errors import GatewrightError, LeaseLost
 from gatewright.domain.rollout import Rollout
 from gatewright.engine.controller import Controller, look_again_s
+from gatewright.engine.telling import tell_due, tell_last
 from gatewright.ports import Clock, Progress
 from gatewright.store.rollouts import Rollouts
 from gatewright.workspace import Workspace
@@ -76,6 +77,8 @@ class Fleet:
             while not self._stopping:
                 self.look()
                 if until_idle and not self._charges:
+                    for workspace in self._workspaces.values():
+                        tell_last(workspace, self._progress)
                     break
                 self._rest()
         finally:
@@ -94,6 +97,8 @@ class Fleet:
             if charge.due <= now and not self._stopping:
                 self._look_at(charge)
                 ticked += 1
+        for workspace in self._workspaces.values():
+            tell_due(workspace, self._progress)  # also what the end of a rollout has left untold
         return ticked
 
     def _look_at(self, charge: _Charge) -> None:

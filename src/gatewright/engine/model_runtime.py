@@ -108,10 +108,9 @@ class ModelRuntime:
         """
         if route is None:
             return None
-        lapsed = self._lease.lapsed(route, now)
-        unheard = (
-            (route.weight > 0 or route.mirror > 0) and route.stable is not None and not self._has_answered(route.canary)
-        )
+        lapsed = self._lease.lapsed(route, now) and not self._only_canary_answers(route)
+        divided = route.weight > 0 or route.mirror > 0
+        unheard = divided and route.stable is not None and not self._has_answered(route.canary)
         fallback = route.fallback if self._fallback_serves(route) and self._has_answered(route.fallback) else None
         wanted = routing.table(
             rollout=route.rollout,
@@ -127,6 +126,12 @@ class ModelRuntime:
         if wanted is None or all(name in known for name in wanted.names):
             return wanted
         return self._applied
+
+    def _only_canary_answers(self, route: Route) -> bool:
+        """Whether stable was given up while the canary serves: back at stable nobody would be answered."""
+        stable, canary = self._servers.get(route.stable or ""), self._servers.get(route.canary or "")
+        given_up = stable is not None and stable.error is not None and not stable.ready
+        return given_up and canary is not None and canary.ready and route.weight > 0
 
     def _has_answered(self, digest: str | None) -> bool:
         server = self._servers.get(digest or "")

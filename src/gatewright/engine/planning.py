@@ -9,7 +9,7 @@ from gatewright.domain.documents import canonical_json, plain, sha256
 from gatewright.domain.errors import GatewrightError, SchemaBlocked, UnusableInput
 from gatewright.domain.lineage import Candidate, DataVersion
 from gatewright.domain.project import Project
-from gatewright.domain.rollout import NOW_SERVES, DeploymentRecord
+from gatewright.domain.records import NOW_SERVES, DeploymentRecord
 from gatewright.effects.code import code_digest
 from gatewright.effects.files import digest_file, safe_join
 from gatewright.effects.git import commit

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.lineage import ModelVersion
-from gatewright.domain.rollout import NOW_SERVES, DeploymentRecord, Rollout
+from gatewright.domain.records import NOW_SERVES, DeploymentRecord
+from gatewright.domain.rollout import Rollout
 from gatewright.engine.stages.canary import stable_of
 from gatewright.store.records import Event
 from gatewright.workspace import Workspace

@@ -29,6 +29,7 @@ from gatewright.workspace import CONFIG, STATE, Plugins, Workspace
 _LOOP_S = 0.1
 _CONFIG_EVERY_S = 1.0
 _QUIET_S = 1.0
+_BUSY_S = 2.0
 
 
 class Supervisor:
@@ -100,7 +101,7 @@ class Supervisor:
         try:
             for model in read_configuration(self._config, Plugins()).projects.keys() - self._runtimes.keys():
                 log(f"{model}: new in {CONFIG}")
-                runtime = _runtime(Workspace.open(self._root, model))
+                runtime = _runtime(_opened(self._root, model))
                 runtime.gateway_process.start()
                 self._runtimes[model] = runtime
         except GatewrightError as error:
@@ -119,6 +120,11 @@ class Supervisor:
         for row in self._processes.of_every_model():
             end(row.identity, grace_s=2.0)
         self._processes.forget_every_model()
+
+
+def _opened(root: Path, model: str) -> Workspace:
+    """A workspace that does not wait long for the state database: a lease lapses while somebody else holds it, too."""
+    return Workspace.open(root, model, busy_s=_BUSY_S)
 
 
 def _runtime(workspace: Workspace) -> ModelRuntime:
@@ -146,7 +152,7 @@ def main(arguments: list[str]) -> int:
             if not alone:
                 return 0
             models = read_configuration(root / CONFIG, Plugins()).projects
-            Supervisor(root, [Workspace.open(root, model) for model in models]).run()
+            Supervisor(root, [_opened(root, model) for model in models]).run()
     except GatewrightError as error:
         print(json.dumps({"error": str(error), "fix": error.fix, "exit_code": error.exit_code}), flush=True)
         return error.exit_code

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gatewright.domain.rollout import ALMOST_FULL, FULL, Command, Decision, PauseReason, Phase, Rollout, World
-from gatewright.rules import drift, live_slices, orders, shadow, share
-from gatewright.rules.evidence import Standing, breaker_tripped, fresh, is_blind, missing, standings, verified
+from gatewright.rules import drift, live_slices, orders, shadow, share, stable
+from gatewright.rules.evidence import Standing, breaker_tripped, fresh, is_blind, missing, standings
 
 START_LIMIT_S = 600.0
 
@@ -15,6 +15,7 @@ def decide(rollout: Rollout, world: World) -> Decision:
     """The next phase, step and weight of `rollout`, whose evidence has already absorbed this look.
 
     An abort, a broken canary and an alarm win over everything until the rollout has ended; missing data never advances.
+    Only a person sends traffic back to a stable arm that does not answer.
     Orders that this decision did not use go on with it, as long as their step does.
     """
     rollout = orders.heard(rollout, world)
@@ -42,13 +43,14 @@ def _decided(rollout: Rollout, world: World) -> Decision:
             return _paused(rollout, world)
         case _ if (last := _last_word(world)) and last.verb == "pause":
             return _pause(rollout, PauseReason.MANUAL, f"paused by {last.actor}", last.actor)
+        case Phase.PENDING | Phase.SHADOWING | Phase.PROGRESSING if rollout.compared and (sick := stable.unwell(world)):
+            return _pause(rollout, PauseReason.STABLE, f"stable does not run: {sick}; the weight stays as it is")
         case Phase.PENDING:
             return _pending(rollout, world)
         case Phase.PROMOTING if _arrived(rollout, world):
             return _to(rollout, Phase.PROMOTED, "all traffic is on the new version, read back")
-        case _ if rollout.blind_s > rollout.policy.blind_after.seconds:
-            why = f"nothing could be seen for {rollout.blind_s:.0f} s: {_blindness(rollout, world)}"
-            return _pause(rollout, PauseReason.BLIND, why)
+        case _ if blind := _blind_too_long(rollout, world):
+            return _pause(rollout, PauseReason.BLIND, blind)
         case _ if moved := _drifted(rollout):
             return _pause(rollout, PauseReason.DRIFT, moved)
         case Phase.SHADOWING:
@@ -90,32 +92,58 @@ def _ending(rollout: Rollout, world: World) -> Decision | None:
     """Reasons to roll back, whatever else is going on."""
     if abort := next((command for command in world.commands if command.verb == "abort"), None):
         return _back(rollout, f"aborted by {abort.actor}", abort.actor)
+    why = _fault(rollout, world)
+    return _back_unless_down(rollout, world, why) if why else None
+
+
+def _back_unless_down(rollout: Rollout, world: World, why: str) -> Decision:
+    """Back; but traffic that only the canary can answer stays there, loudly, until stable answers again."""
+    if rollout.weight and (down := stable.down(world)):
+        why = f"{why}; it goes back as soon as stable answers, which does not run: {down}"
+        return _pause(rollout, PauseReason.STABLE, why)
+    return _back(rollout, why)
+
+
+def _fault(rollout: Rollout, world: World) -> str | None:
+    """What is wrong with the canary, or with the sight of it where the policy says that this is enough."""
     canary = world.traffic.canary
     if canary is not None and canary.error:
-        return _back(rollout, f"the canary does not run: {canary.error}")
+        return f"the canary does not run: {canary.error}"
     for standing in standings(rollout):
         if standing.degraded:
-            return _back(rollout, _degradation(standing))
+            return _degradation(standing)
     if (seen := drift.standing(rollout)) and seen.degraded:
-        return _back(rollout, drift.in_words(seen, e=seen.e_rollback, margin=seen.rollback_margin))
+        return drift.in_words(seen, e=seen.e_rollback, margin=seen.rollback_margin)
     if (sliced := live_slices.standing(rollout)) and sliced.degraded:
-        return _back(rollout, live_slices.in_words(sliced))
+        return live_slices.in_words(sliced)
     if copies := _failed_in_shadow(rollout):
-        return _back(rollout, copies)
+        return copies
     if breaker_tripped(rollout):
         share = rollout.policy.breaker.max_error_share
-        return _back(rollout, f"the canary's error share is above its absolute limit of {share:.1%}")
+        return f"the canary's error share is above its absolute limit of {share:.1%}"
+    if rollout.policy.on_blind == "rollback" and rollout.compared and rollout.weight:
+        return _blind_too_long(rollout, world)
     return None
+
+
+def _blind_too_long(rollout: Rollout, world: World) -> str | None:
+    if rollout.blind_s <= rollout.policy.blind_after.seconds:
+        return None
+    return f"nothing could be seen for {rollout.blind_s:.0f} s: {_blindness(rollout, world)}"
 
 
 def _pending(rollout: Rollout, world: World) -> Decision:
     canary = world.traffic.canary
     proven = canary is not None and canary.ready and canary.digest == rollout.canary
-    if not proven or not verified(rollout, world):
-        if rollout.waited_s + rollout.blind_s > START_LIMIT_S:
-            return _back(rollout, f"the canary was not ready after {START_LIMIT_S:.0f} s")
+    if world.preparation_error or not proven or is_blind(rollout, world):
         waiting = "waiting until the canary has loaded the model and proven its digest"
-        return _stay(rollout, _blindness(rollout, world) if proven else waiting)
+        if world.preparation_error:
+            waiting = f"the arms cannot be prepared: {world.preparation_error}"
+        elif proven:
+            waiting = _blindness(rollout, world)
+        if rollout.waited_s + rollout.blind_s > START_LIMIT_S:
+            return _back(rollout, f"the canary was not ready after {START_LIMIT_S:.0f} s: {waiting}")
+        return _stay(rollout, waiting)
     if rollout.stable is None:
         return _to(rollout, Phase.PROMOTING, "first deployment: no stable arm to compare with", weight=FULL)
     if rollout.restored_by is not None:
@@ -176,14 +204,25 @@ def _progressing(rollout: Rollout, world: World) -> Decision:
     lacking = lacking or "no requests of both arms in this look"
     step = rollout.policy.steps[rollout.step]
     if rollout.waited_s > step.hold.seconds + rollout.policy.extension_s(step):
-        return _pause(rollout, PauseReason.INCONCLUSIVE, f"no conclusion after {rollout.waited_s:.0f} s: {lacking}")
+        return _inconclusive(rollout, world, f"no conclusion after {rollout.waited_s:.0f} s: {lacking}")
     return _stay(rollout, lacking)
+
+
+def _inconclusive(rollout: Rollout, world: World, why: str) -> Decision:
+    """What the policy says; what was not even looked at never advances."""
+    policy = rollout.policy.on_inconclusive
+    if policy == "abort":
+        return _back_unless_down(rollout, world, f"{why} (on_inconclusive: abort)")
+    if policy == "advance" and fresh(rollout, world) and not missing(rollout, proof=False):
+        return _next_step(rollout, because=f"{why} (on_inconclusive: advance)")
+    return _pause(rollout, PauseReason.INCONCLUSIVE, why)
 
 
 def _arrived(rollout: Rollout, world: World) -> bool:
     """The good end: read back full, free of the lease, and the baseline moved."""
     full = world.traffic.weight is not None and world.traffic.weight >= ALMOST_FULL
-    return full and world.traffic.settled and world.serving == rollout.canary
+    moved = world.registry_error is None and world.serving == rollout.canary
+    return full and world.traffic.settled and moved
 
 
 def _paused(rollout: Rollout, world: World) -> Decision:
@@ -197,6 +236,8 @@ def _paused(rollout: Rollout, world: World) -> Decision:
         return replace(_go_on(rollout, f"approved by {rollout.approval.actor}"), actor=rollout.approval.actor)
     if last is None or last.verb != "resume":
         return _stay(rollout, rollout.why)
+    if rollout.pause is PauseReason.STABLE and (sick := stable.unwell(world)):
+        return _stay(rollout, f"{last.actor} cannot resume: stable does not run: {sick}")
     return replace(_go_on(rollout, f"resumed by {last.actor}"), actor=last.actor)
 
 
@@ -209,20 +250,21 @@ def _go_on(rollout: Rollout, why: str) -> Decision:
 def _rolling_back(rollout: Rollout, world: World) -> Decision:
     """The end: the canary read back at 0, and the baseline what it was; before the first deployment there is none."""
     out = world.traffic.weight == 0.0 and not world.traffic.mirror
-    restored = out and world.serving == rollout.stable
+    restored = out and world.registry_error is None and world.serving == rollout.stable
     phase = Phase.ROLLED_BACK if restored else Phase.ROLLING_BACK
     return replace(_to(rollout, phase, rollout.why, weight=0.0), actor=rollout.actor)
 
 
-def _next_step(rollout: Rollout) -> Decision:
+def _next_step(rollout: Rollout, because: str = "") -> Decision:
     if orders.waits_for_approval(rollout):
         return _wait_for_approval(rollout)
     actor = next((order.actor for order in (rollout.hurry, rollout.approval) if order), "gatewright")
     if rollout.step + 1 < len(rollout.policy.steps):
         step = rollout.policy.steps[rollout.step + 1]
-        onward = _to(rollout, Phase.PROGRESSING, f"healthy: on to {step.weight:g} %", weight=step.weight)
+        onward = _to(rollout, Phase.PROGRESSING, f"{because or 'healthy'}: on to {step.weight:g} %", weight=step.weight)
         return replace(onward, step=rollout.step + 1, actor=actor)
-    return replace(_to(rollout, Phase.PROMOTING, "healthy at every step: on to 100 %", weight=FULL), actor=actor)
+    why = f"{because or 'healthy at every step'}: on to 100 %"
+    return replace(_to(rollout, Phase.PROMOTING, why, weight=FULL), actor=actor)
 
 
 def _wait_for_approval(rollout: Rollout) -> Decision:

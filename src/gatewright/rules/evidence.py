@@ -10,7 +10,7 @@ from datetime import datetime
 from gatewright.domain.evidence import LIVE_METRICS, Block, History, LiveMetric, MetricEvidence, Observation
 from gatewright.domain.rollout import ALMOST_FULL, Phase, Rollout, RolloutPolicy, World
 from gatewright.domain.share import HALF_A_PART
-from gatewright.rules import drift, labels, live_slices, shadow, share
+from gatewright.rules import drift, labels, live_slices, shadow, share, stable
 from gatewright.stats import breaker, confidence, durations, sequential, two_arms
 from gatewright.stats.confidence import Interval
 
@@ -86,15 +86,17 @@ def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollou
 
     A look that failed teaches nothing, and its cursor is not taken over: what it read is read again. Hold time is
     served only in looks that were `fresh`, and in a step that needs labels while they come; a late tick adds at most
-    two ticks, so that a jump of the clock cannot skip a hold. A paused rollout learns, but serves no hold.
+    two ticks, so that a jump of the clock cannot skip a hold. A paused rollout learns, but serves no hold. While stable
+    does not answer only the breaker learns.
     """
     observations = () if world.source_error else world.observations
+    compared = stable.comparable(rollout, world)
     evidence = dict(rollout.evidence)
-    for observation in observations:
+    for observation in observations if compared else ():
         if observation.metric in evidence:
             evidence[observation.metric] = _updated(evidence[observation.metric], observation)
     blocks = [(seen, seen.block) for seen in observations if seen.metric == "errors" and isinstance(seen.block, Block)]
-    here = sum(block.canary_n for seen, block in blocks if _here(rollout, seen))
+    here = sum(block.canary_n for seen, block in blocks if compared and _here(rollout, seen))
     elapsed = _elapsed(rollout, now)
     climbing = rollout.phase in (Phase.PENDING, Phase.SHADOWING, Phase.PROGRESSING)
     blind = is_blind(rollout, world)
@@ -105,10 +107,10 @@ def absorb(rollout: Rollout, world: World, cursor: str, now: datetime) -> Rollou
     return replace(
         rollout,
         evidence=evidence,
-        drift=drift.absorb(rollout, world),
-        slices=live_slices.absorb(rollout, world),
-        shadow=shadow.absorb(rollout, world),
-        share=share.absorb(rollout, world, now),
+        drift=drift.absorb(rollout, world) if compared else rollout.drift,
+        slices=live_slices.absorb(rollout, world) if compared else rollout.slices,
+        shadow=shadow.absorb(rollout, world) if compared else rollout.shadow,
+        share=share.absorb(rollout, world, now) if compared else rollout.share,
         durations=durations.added(rollout.durations, world.durations) if world.durations else rollout.durations,
         breaker_log_e=_breaker(rollout, [block for _, block in blocks]),
         cursor=rollout.cursor if world.source_error else cursor,
@@ -138,7 +140,7 @@ def is_blind(rollout: Rollout, world: World) -> bool:
 
 def fresh(rollout: Rollout, world: World) -> bool:
     """Whether this look saw both arms answer requests that were routed under the present weight, or copies of them."""
-    if is_blind(rollout, world):
+    if is_blind(rollout, world) or not stable.comparable(rollout, world):
         return False
     if rollout.phase is Phase.SHADOWING:
         return shadow.fresh(rollout, world)
@@ -151,10 +153,11 @@ def interval_s(policy: RolloutPolicy) -> float:
     return min(policy.tick.seconds, policy.breaker.tick.seconds)
 
 
-def missing(rollout: Rollout, *, hold: bool = True) -> tuple[str, ...]:
+def missing(rollout: Rollout, *, hold: bool = True, proof: bool = True) -> tuple[str, ...]:
     """What still keeps this step from being finished, in words; a metric that nobody looks at is missing too.
 
-    Without `hold` the time served does not matter.
+    Without `hold` the time served does not matter; without `proof` the requests that were asked for are enough, however
+    little they prove.
     """
     step = rollout.policy.steps[rollout.step]
     found = []
@@ -162,7 +165,7 @@ def missing(rollout: Rollout, *, hold: bool = True) -> tuple[str, ...]:
         found.append(f"hold {rollout.held_s:.0f} of {step.hold.seconds:.0f} s")
         if labels.hold_stands_still(rollout, rollout.labels_age_s, interval_s(rollout.policy)):
             found.append(labels.in_words(rollout))
-    needed = needed_requests(rollout)
+    needed = needed_requests(rollout) if proof else rollout.policy.min_requests
     if rollout.step_requests < needed:
         found.append(f"{rollout.step_requests} of {needed} canary requests")
     gating = _gating(rollout)
@@ -175,7 +178,7 @@ def missing(rollout: Rollout, *, hold: bool = True) -> tuple[str, ...]:
     found.extend(
         f"{standing.metric} not yet shown acceptable (e {standing.e_promote:.3g} of {standing.promote_limit:.0f})"
         for standing in standings(rollout)
-        if standing.metric in gating and not standing.acceptable
+        if proof and standing.metric in gating and not standing.acceptable
     )
     return tuple(found)
 

@@ -9,16 +9,18 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from gatewright.domain.errors import UnusableInput, WorldFailed
+from gatewright.domain.errors import DatabaseBusy, UnusableInput, WorldFailed
 from gatewright.effects.failpoints import failpoint
+from gatewright.effects.locks import writer_of
+from gatewright.effects.processes import is_stopped
 
-_BUSY_S = 10.0
+BUSY_S = 10.0
 
 
 class Database:
     """One connection to one state database; every change goes through `transaction`."""
 
-    def __init__(self, path: Path, *, busy_s: float = _BUSY_S, migrations: str = "gatewright.store.migrations") -> None:
+    def __init__(self, path: Path, *, busy_s: float = BUSY_S, migrations: str = "gatewright.store.migrations") -> None:
         """Open (and if needed create and migrate) the database at `path`; wait `busy_s` for another writer."""
         self.path = path
         self._migrations = migrations
@@ -106,8 +108,9 @@ def _translated(path: Path) -> Iterator[None]:
 
 def _failed(path: Path, error: Exception) -> WorldFailed:
     text = str(error)
+    if "locked" in text:
+        return DatabaseBusy(f"the state database {path} cannot be used: {text}", fix=_of_the_holder(path))
     fixes = {
-        "locked": "another process holds it; try again when it has finished",
         "full": "free some disk space, then resume; nothing was half-written",
         "readonly": "make the file and its folder writable",
         "malformed": "it is damaged: restore it from a copy; deployment-record.json of each run still holds its record",
@@ -116,3 +119,13 @@ def _failed(path: Path, error: Exception) -> WorldFailed:
     }
     fix = next((fix for key, fix in fixes.items() if key in text), "see the message of SQLite above")
     return WorldFailed(f"the state database {path} cannot be used: {text}", fix=fix)
+
+
+def _of_the_holder(path: Path) -> str:
+    """What to do about the process that holds it, by name if that can be told."""
+    pid = writer_of(path)
+    if pid is None:
+        return "another process holds it; try again when it has finished"
+    if is_stopped(pid):
+        return f"process {pid} holds it and was stopped in the middle of a write: kill -CONT {pid}, or kill -KILL {pid}"
+    return f"another process holds it (pid {pid}); try again when it has finished"

@@ -10,7 +10,7 @@ from typing import Any
 
 from gatewright.domain.documents import canonical_json, read_json, sha256
 from gatewright.domain.errors import UnusableInput
-from gatewright.domain.rollout import TERMINAL_KINDS, DeploymentRecord
+from gatewright.domain.records import TERMINAL_KINDS, DeploymentRecord
 from gatewright.store.database import Database
 
 GENESIS = "sha256:" + "0" * 64

@@ -10,10 +10,12 @@ from typing import Any
 
 from gatewright.domain.documents import canonical_json, read_json
 from gatewright.domain.errors import LeaseLost, UnusableInput
+from gatewright.domain.notice import Notice
 from gatewright.domain.rollout import Command, Phase, Rollout, Verb
 from gatewright.effects.processes import has_ended
 from gatewright.store.codec import decode
 from gatewright.store.database import Database
+from gatewright.store.notices import post
 from gatewright.store.records import Event, link
 
 
@@ -88,22 +90,27 @@ class Rollouts:
     def lease(self, rollout: Rollout, owner: str, now: datetime, seconds: float) -> Rollout:
         """Take or renew the lease. A new owner gets a higher epoch; LeaseLost while another owner's lease runs.
 
-        The lease of a process of this machine that was killed is over at once: nobody is left to drive under it.
+        The lease of a process of this machine that was killed is over at once: nobody is left to drive under it. One
+        that ends further ahead than it lasts was given before the clock went back: it lasts its length from now on.
         """
+        longest = (now + timedelta(seconds=seconds)).isoformat()
         with self._database.transaction("lease") as connection:
             row = connection.execute("SELECT * FROM rollouts WHERE id = ?", (rollout.id,)).fetchone()
             held = row["lease_owner"] not in (None, owner) and row["lease_until"] > now.isoformat()
-            if held and not has_ended(row["lease_owner"]):
-                raise LeaseLost(
-                    f"rollout {rollout.id} is driven by {row['lease_owner']} until {row['lease_until']}",
-                    fix="let it drive, or wait until its lease ends",
-                )
-            epoch = int(row["epoch"]) + (row["lease_owner"] != owner)
+            refused = held and not has_ended(row["lease_owner"])
+            holder, until, epoch = owner, longest, int(row["epoch"]) + (row["lease_owner"] != owner)
+            if refused:
+                holder, until, epoch = row["lease_owner"], min(row["lease_until"], longest), int(row["epoch"])
             connection.execute(
                 "UPDATE rollouts SET lease_owner = ?, lease_until = ?, epoch = ? WHERE id = ?",
-                (owner, (now + timedelta(seconds=seconds)).isoformat(), epoch, rollout.id),
+                (holder, until, epoch, rollout.id),
             )
-            return replace(_decoded(row), epoch=epoch)
+        if refused:
+            raise LeaseLost(
+                f"rollout {rollout.id} is driven by {holder} until {until}",
+                fix="let it drive, or wait until its lease ends",
+            )
+        return replace(_decoded(row), epoch=epoch)
 
     def release(self, rollout: Rollout, owner: str) -> None:
         """Give the lease back so that the next controller need not wait for its end."""
@@ -119,8 +126,12 @@ class Rollouts:
         events: tuple[Event, ...],
         tick: Mapping[str, Any],
         taken: tuple[Command, ...],
+        letters: tuple[tuple[Notice, str], ...] = (),
     ) -> Rollout:
-        """State, records, evidence and taken commands in one transaction; LeaseLost if somebody was faster."""
+        """State, records, evidence, taken commands and what is to be told, in one transaction.
+
+        LeaseLost if somebody was faster.
+        """
         after = replace(after, revision=before.revision + 1)
         at = (after.ticked_at or after.started_at).isoformat()
         with self._database.transaction(f"rollout-{after.phase}") as connection:
@@ -142,6 +153,7 @@ class Rollouts:
                 _quarantine(connection, after, failed)
             for command in taken:
                 connection.execute("UPDATE commands SET taken_at = ? WHERE id = ?", (at, command.id))
+            post(connection, letters)
         return after
 
     def command(self, rollout: Rollout, verb: Verb, actor: str, at: datetime, step: int | None = None) -> None:

@@ -41,7 +41,7 @@ class Route:
 
 
 class Routes:
-    """Desired routes; each write is refused for an epoch or a rollout older than the one that wrote last."""
+    """Desired routes; each write is refused for an epoch or a rollout older than the one that drives."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -69,9 +69,10 @@ class Routes:
         with self._database.transaction("route") as connection:
             row = connection.execute("SELECT * FROM routes WHERE model = ?", (route.model,)).fetchone()
             present = _route(row) if row else None
-            if present and present.rollout == route.rollout and present.epoch > route.epoch:
+            newest = _newest_epoch(connection, route.rollout, present)
+            if newest > route.epoch:
                 raise LeaseLost(
-                    f"epoch {route.epoch} of rollout {route.rollout} is outdated, epoch {present.epoch} drives now",
+                    f"epoch {route.epoch} of rollout {route.rollout} is outdated, epoch {newest} drives now",
                     fix="nothing was changed; another controller has taken over",
                 )
             if present and _started_before(connection, route.rollout, present.rollout):
@@ -88,6 +89,13 @@ class Routes:
                     (route.model, arm.digest, arm.uri),
                 )
             _write(connection, route, present)
+
+
+def _newest_epoch(connection: sqlite3.Connection, rollout: str, present: Route | None) -> int:
+    """That of the route, or of the lease: who has taken it over may not have come to the route yet."""
+    row = connection.execute("SELECT epoch FROM rollouts WHERE id = ?", (rollout,)).fetchone()
+    written = present.epoch if present and present.rollout == rollout else 0
+    return max(written, int(row["epoch"]) if row else 0)
 
 
 def _started_before(connection: sqlite3.Connection, rollout: str, other: str) -> bool:

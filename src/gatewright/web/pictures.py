@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from gatewright.domain.rollout import DeploymentRecord, Rollout
+from gatewright.domain.records import DeploymentRecord
+from gatewright.domain.rollout import Rollout
 from gatewright.web.charts import BAD, GOOD, WAIT, Mark, evidence_panel, figure, weights_panel
 
 _TONES = {

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatewright.domain.evidence import Durations
-from gatewright.domain.rollout import DeploymentRecord, Phase, Rollout
+from gatewright.domain.records import DeploymentRecord
+from gatewright.domain.rollout import Phase, Rollout
 from gatewright.rules import evidence, live_slices, shadow
 from gatewright.stats import durations
 from gatewright.web import words

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gatewright.domain.documents import short
 from gatewright.domain.gate import GateResult, Verdict
-from gatewright.domain.rollout import DeploymentRecord
+from gatewright.domain.records import DeploymentRecord
 from gatewright.store.runs import Handoff
 from gatewright.store.verdicts import RecordedVerdict, read_verdict
 from gatewright.web.measured import Measured, measured_in

@@ -11,7 +11,7 @@ import pytest
 
 from gatewright.cli import status, watch
 from gatewright.domain.errors import Interrupted, StageFailed
-from gatewright.domain.rollout import DeploymentRecord
+from gatewright.domain.records import DeploymentRecord
 from gatewright.engine import pipeline
 from gatewright.store.database import Database
 from gatewright.store.records import Event, Records
@@ -126,6 +126,7 @@ ROLLOUT: dict[str, Any] = {
         }
     ],
     "drift": None, "slices": None, "shadow": None, "share": None, "mirror": 0.0, "mirror_observed": 0.0,
+    "alerts": ["stable"],
     "p99_ms": {
         "canary": {"value": 12.42, "low": 11.83, "high": None, "level": 0.95},
         "stable": {"value": 11.5, "low": 11.2, "high": 12.1, "level": 0.95},
@@ -140,6 +141,15 @@ VIEW: dict[str, Any] = {
         "error": None,
     },
     "rollout": ROLLOUT,
+    "undelivered": [
+        {
+            "id": "toy-2-499074/7/paused",
+            "notifier": "webhook 3f2a9c",
+            "tries": 3,
+            "given_up": False,
+            "error": "POST to ALERTS_URL was answered with 500",
+        }
+    ],
     "open_runs": ["20260314-112653-cccc", "20260314-122653-dddd"],
     "processes": [
         {"name": "gateway", "state": "ready", "pid": 3624, "port": None, "restarts": 2, "error": None},

@@ -1,4 +1,4 @@
-"""What is installed, as far as these tests go: one registry, one way of serving, three kinds of evidence."""
+"""What is installed here: one registry, one way of serving, three kinds of evidence, two of telling."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from gatewright.adapters.metrics.access_log import Options as AccessLogOptions
 from gatewright.adapters.metrics.envoy_stats import Options as EnvoyStatsOptions
 from gatewright.adapters.metrics.prometheus import Options as PrometheusOptions
+from gatewright.adapters.notifiers.command import Options as CommandOptions
+from gatewright.adapters.notifiers.webhook import Options as WebhookOptions
 from gatewright.adapters.registries.local import Options as LocalOptions
 from gatewright.adapters.traffic.envoy.options import Options as EnvoyOptions
 from gatewright.config.project import Configuration, read_configuration
@@ -26,6 +28,8 @@ class Installed:
         ("evidence", "access-log"): AccessLogOptions,
         ("evidence", "envoy-stats"): EnvoyStatsOptions,
         ("evidence", "prometheus"): PrometheusOptions,
+        ("notifiers", "webhook"): WebhookOptions,
+        ("notifiers", "command"): CommandOptions,
     }
 
     def names(self, group: str) -> Sequence[str]:

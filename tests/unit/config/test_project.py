@@ -80,7 +80,7 @@ def test_digest_is_of_what_the_file_says(tmp_path: Path) -> None:
 CASES = [
     # types and words (the table of the reader has the rest)
     (changed("model: employment", "modl: employment"), "1:1  unknown word 'modl': did you mean 'model'? allowed: "),
-    (START + "notify: []\n", "7:1  unknown word 'notify': allowed: model, data, "),
+    (START + "notfy: []\n", "7:1  unknown word 'notfy': did you mean 'notify'? allowed: model, data, "),
     (changed("{mode: point}", "{}"), "6:8 gates is empty: to leave it out, write gates: none"),
     (changed("{mode: point}", "[]"), "6:8 gates is empty: to leave it out, write gates: none"),
     (changed(" {mode: point}", ""), "6:7 gates is empty: to leave it out, write gates: none"),
@@ -137,7 +137,23 @@ CASES = [
     (START + "serving: {kind: envoy, prt: 80}", "7:24 serving unknown word 'prt': did you mean 'port'? allowed: port"),
     (START + "serving: {kind: envoy, port: 0}", "7:30 serving.port 0 is not a whole number from 1 to 65535"),
     (START + "serving: {kind: [envoy]}", "7:17 serving.kind unknown kind 'a list': allowed: envoy"),
+    (START + "notify: {}", "7:9 notify an empty mapping is not a list: write notify: [{kind: webhook, url_env: NAME}]"),
+    (START + "notify: [pager]", "7:10 notify[0] 'pager' is not a mapping: write {kind: webhook or command}"),
+    (START + "notify: [{}]", "7:10 notify[0].kind is missing: write one of: webhook, command"),
+    (START + "notify: [{kind: webhok}]", "7:17 notify[0].kind unknown kind 'webhok': did you mean 'webhook'? allowed"),
+    (START + "notify: [{kind: webhook}]", "7:10 notify[0].url_env is missing: write "),
+    (
+        START + "notify: [{kind: webhook, url_env: 'https://hooks/x'}]",
+        "7:35 notify[0].url_env 'https://hooks/x' is no variable name: A name such as ALERTS_URL, never the URL itself",
+    ),
+    (
+        START + "notify: [{kind: command, command: [page], events: [pausd]}]",
+        "7:52 notify[0].events[0] 'pausd' is not one of: approval, paused, ",
+    ),
+    (START + "notify: [{kind: command, command: []}]", "7:35 notify[0].command an empty list is not a list with at "),
     # the rollout
+    (START + "rollout: {on_blind: stop}", "7:21 rollout.on_blind 'stop' is not one of: pause, rollback"),
+    (START + "rollout: {on_inconclusive: go}", "7:28 rollout.on_inconclusive 'go' is not one of: pause, abort, "),
     (START + "rollout: {steps: []}", "7:18 rollout.steps an empty list is not a list with at least 1 entry"),
     (
         START + "rollout: {latency: {rollback_margin: 0, promote_margin: 0}}",

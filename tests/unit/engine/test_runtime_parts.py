@@ -15,7 +15,7 @@ from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.routing import Endpoint, RouteTable, cluster_name
 from gatewright.effects.processes import wait_until
 from gatewright.engine import servers
-from gatewright.engine.model_runtime import Lease
+from gatewright.engine.model_runtime import Lease, ModelRuntime
 from gatewright.engine.servers import ModelServer
 from gatewright.engine.status import view
 from gatewright.engine.supervisor import Supervisor
@@ -167,6 +167,31 @@ def test_the_supervisor_outlives_a_gateway_and_a_database_that_refuse(
     supervisor.run()
     assert gateway.started == 3
     assert workspace.processes.all() == ()
+
+
+def served_by(runtime: ModelRuntime, *, stable: str | None, canary: str | None) -> None:
+    """Both servers have answered once; now each is ready, or was given up for this reason."""
+    for digest, error in (("sha256:s", stable), ("sha256:c", canary)):
+        server = ModelServer(
+            model="toy", digest=digest, folder="-", root=Path(), log=Path(), answered=True, error=error
+        )
+        server.endpoint = None if error else Endpoint(port=5)
+        runtime._servers[digest] = server
+
+
+@pytest.mark.parametrize(
+    ("stable", "canary", "share"),
+    [(None, None, 0.0), ("it ended 3 times", None, 5.0), ("it ended 3 times", "it ended 3 times", 0.0)],
+)
+def test_a_lapsed_weight_goes_back_unless_only_the_canary_answers(
+    tmp_path: Path, stable: str | None, canary: str | None, share: float
+) -> None:
+    runtime = ModelRuntime(Workspace.open(toy.write_project(tmp_path / "project", port=1)), BrokenGateway())
+    served_by(runtime, stable=stable, canary=canary)
+    assert runtime._table(ROUTE, 0.0).share("sha256:c") == 5.0  # type: ignore[union-attr]
+    lapsed = runtime._table(ROUTE, ROUTE.lease_s + 1.0)
+    assert lapsed is not None
+    assert lapsed.share("sha256:c") == share
 
 
 def test_status_works_with_the_gateway_down_and_tells_recorded_from_observed(tmp_path: Path) -> None:

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gatewright.domain.errors import UnusableInput, WorldFailed
+from gatewright.domain.errors import DatabaseBusy, UnusableInput, WorldFailed
+from gatewright.effects.locks import writer_of
+from gatewright.effects.processes import is_stopped, wait_until
 from gatewright.store.database import Database
 
 INSERT = "INSERT INTO quarantine (model, digest, rollout, why, at) VALUES ('m', ?, 'r', 'why', 'now')"
@@ -91,6 +97,29 @@ class TestFaults:
         assert "another process holds it" in failed.value.fix
         with other.transaction("test") as connection:
             connection.execute(INSERT, ("a",))
+
+    def test_a_holder_that_was_stopped_in_mid_write_is_named(self, path: Path) -> None:
+        Database(path).close()
+        code = (
+            f"import pathlib; from gatewright.store.database import Database\n"
+            f"with Database(pathlib.Path({str(path)!r})).transaction('test'): pass"
+        )
+        armed = {"GATEWRIGHT_TESTING": "1", "GATEWRIGHT_FAILPOINTS": "before-commit:test=stop"}
+        with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, **armed}) as holder:
+            try:
+                assert wait_until(lambda: is_stopped(holder.pid), timeout_s=20)
+                with pytest.raises(DatabaseBusy, match="locked") as failed:
+                    insert(Database(path, busy_s=0.05), "a")
+                known = writer_of(path)
+                assert known in (holder.pid, None)
+                named = (
+                    f"process {holder.pid} holds it and was stopped in the middle of a write: kill -CONT {holder.pid}"
+                )
+                assert failed.value.fix.startswith(named) == (known is not None)
+            finally:
+                holder.send_signal(signal.SIGCONT)
+            assert holder.wait(timeout=20) == 0
+        insert(Database(path), "a")
 
     def test_a_read_only_database(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Database(path).close()

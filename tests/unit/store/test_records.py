@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gatewright.domain.errors import UnusableInput
-from gatewright.domain.rollout import TERMINAL_KINDS
+from gatewright.domain.records import TERMINAL_KINDS
 from gatewright.store.database import Database
 from gatewright.store.records import GENESIS, Event, Records, link
 

@@ -101,6 +101,17 @@ class TestLease:
         with pytest.raises(LeaseLost):
             rollouts.lease(leased, "ada", after, 60)
 
+    def test_after_the_clock_went_back_it_lasts_no_longer_than_it_ever_did(
+        self, rollouts: Rollouts, leased: Rollout
+    ) -> None:
+        """Else nobody could follow a controller that is gone until the clock has caught up."""
+        back = NOW - timedelta(hours=1)
+        with pytest.raises(LeaseLost, match="driven by ada"):
+            rollouts.lease(leased, "bob", back, 60)
+        with pytest.raises(LeaseLost):
+            rollouts.lease(leased, "bob", back + timedelta(seconds=59), 60)
+        assert rollouts.lease(leased, "bob", back + timedelta(seconds=60), 60).epoch == 2
+
     def test_only_the_owner_gives_it_back(self, rollouts: Rollouts, leased: Rollout) -> None:
         rollouts.release(leased, "bob")
         with pytest.raises(LeaseLost):

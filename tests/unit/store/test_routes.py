@@ -67,6 +67,17 @@ def test_an_outdated_epoch_is_refused(routes: Routes) -> None:
     assert routes.get("employment").weight == 5.0  # type: ignore[union-attr]
 
 
+def test_who_has_lost_the_lease_is_refused_before_the_new_owner_has_written_anything(
+    routes: Routes, database: Database
+) -> None:
+    rollouts = Rollouts(database)
+    first = rollouts.lease(rollouts.start(begun(), EVENT), "ada", NOW, 60)
+    routes.put(replace(ROUTE, epoch=first.epoch))
+    rollouts.lease(first, "bob", NOW + timedelta(seconds=61), 60)
+    with pytest.raises(LeaseLost, match="epoch 1 of rollout r1 is outdated, epoch 2 drives now"):
+        routes.put(replace(ROUTE, epoch=first.epoch, weight=50.0))
+
+
 def test_the_next_rollout_begins_with_epochs_of_its_own(routes: Routes) -> None:
     routes.put(ROUTE)
     routes.put(replace(ROUTE, rollout="r2", epoch=1))

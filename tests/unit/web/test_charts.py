@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewright.domain.rollout import DeploymentRecord, Rollout, RolloutPolicy
+from gatewright.domain.records import DeploymentRecord
+from gatewright.domain.rollout import Rollout, RolloutPolicy
 from gatewright.web.charts import LEFT, RIGHT, WIDTH, Mark, evidence_panel, figure, weights_panel
 from gatewright.web.pictures import rollout_svg
 

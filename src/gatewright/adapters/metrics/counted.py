@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 
-from gatewright.adapters.metrics.placeholders import Role
+from gatewright.adapters.metrics.placeholders import ROLES, Role
 from gatewright.domain.errors import WorldFailed
 from gatewright.domain.evidence import Block, LiveMetric, Observation
 from gatewright.domain.rollout import Rollout
@@ -91,18 +91,24 @@ def closed(
 
 
 def observations(rollout: Rollout, pairs: Iterable[tuple[Reading, Reading]]) -> Iterator[Observation]:
-    """The blocks of errors and latency. WorldFailed for counters that contradict each other."""
+    """The blocks of errors and latency, one for each tick. WorldFailed for counters that contradict each other."""
+    told: dict[tuple[int, LiveMetric], list[int]] = {}
     for before, after in pairs:
-        counted = {role: _difference(role, before, after) for role in ("canary", "stable")}
-        canary, stable = counted["canary"], counted["stable"]
-        metrics: tuple[tuple[LiveMetric, Block], ...] = (
-            ("errors", Block(canary_n=canary[0], canary_bad=canary[1], stable_n=stable[0], stable_bad=stable[1])),
-            ("latency", Block(canary_n=canary[2], canary_bad=canary[3], stable_n=stable[2], stable_bad=stable[3])),
+        (n_c, bad_c, timed_c, slow_c), (n_s, bad_s, timed_s, slow_s) = (
+            _difference(role, before, after) for role in ROLES
         )
-        for metric, block in metrics:
-            if block.canary_n or block.stable_n:
-                arrival = int(before.at // interval_s(rollout.policy))
-                yield Observation(metric=metric, weight=rollout.weight, tick=arrival, block=block)
+        tick = int(before.at // interval_s(rollout.policy))
+        counted: tuple[tuple[LiveMetric, tuple[int, ...]], ...] = (
+            ("errors", (n_c, bad_c, n_s, bad_s)),
+            ("latency", (timed_c, slow_c, timed_s, slow_s)),
+        )
+        for metric, counts in counted:
+            known = told.get((tick, metric), [0, 0, 0, 0])
+            told[tick, metric] = [one + more for one, more in zip(known, counts, strict=True)]
+    for (tick, metric), (canary_n, canary_bad, stable_n, stable_bad) in told.items():
+        if canary_n or stable_n:
+            block = Block(canary_n=canary_n, canary_bad=canary_bad, stable_n=stable_n, stable_bad=stable_bad)
+            yield Observation(metric=metric, weight=rollout.weight, tick=tick, block=block)
 
 
 def requests(seen: Iterable[Observation]) -> int:

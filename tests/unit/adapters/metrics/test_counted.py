@@ -67,6 +67,15 @@ def test_a_block_is_told_at_the_look_after_its_last_reading() -> None:
     assert (errors.block.canary_n, errors.block.stable_n) == (10, 10)
 
 
+def test_readings_that_follow_within_one_tick_are_one_block() -> None:
+    def at(moment: float) -> Reading:
+        return Reading(at=moment, oldest=moment, canary=counts(int(moment)), stable=counts(int(moment), 0))
+
+    pairs = [(at(1000.0), at(1005.0)), (at(1005.0), at(1012.0))]
+    told = [(seen.metric, seen.tick, seen.block.canary_n) for seen in counted.observations(ROLLOUT, pairs)]
+    assert told == [("errors", 100, 12), ("latency", 100, 12)]
+
+
 def test_every_request_between_the_first_and_the_last_reading_is_told_once() -> None:
     looks = Looks()
     told = sum(block.block.canary_n for _ in range(12) for block in looks.look() if block.metric == "errors")
