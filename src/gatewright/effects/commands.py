@@ -40,6 +40,7 @@ def run_streaming(
     """
     start = partial(_spawn_kept, argv, cwd=cwd, env=env, grace_s=grace_s, stderr=subprocess.STDOUT)
     code, timed_out = stream(start, log=log, timeout_s=timeout_s, on_line=on_line, grace_s=grace_s)
+    failpoint("after-run:" + Path(argv[0]).name)
     return (-signal.SIGKILL if timed_out else code), timed_out
 
 
@@ -129,6 +130,7 @@ def run_captured(
         told.seek(0)
         process = _spawn_kept(argv, cwd=cwd, env=env, grace_s=1.0, stderr=subprocess.PIPE, stdin=told.fileno())
     timed_out = _attend(process, {process.stdout: into(out), process.stderr: into(err)}, timeout_s, 1.0)
+    failpoint("after-run:" + Path(argv[0]).name)
     return Captured(code=process.returncode, out=bytes(out), err=bytes(err), timed_out=timed_out)
 
 

@@ -30,7 +30,9 @@ def write_atomic(path: Path, data: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).chmod(0o644)
+            failpoint(f"before-rename:{path.name}")
             Path(name).replace(path)
+            failpoint(f"after-rename:{path.name}")
         finally:
             Path(name).unlink(missing_ok=True)  # gone already once it was renamed
         _sync_folder(path.parent)
@@ -127,6 +129,19 @@ def measure_artifact(folder: Path) -> Artifact:
     return Artifact(uri=str(folder), digest=digest_listing(files), size=sum(file.size for file in files))
 
 
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; gone already is fine. WorldFailed if the disk refuses."""
+    failpoint(f"before-remove:{path.name}")
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _refused("remove", path, error) from error
+    failpoint(f"after-remove:{path.name}")
+
+
 def safe_join(root: Path, name: str) -> Path:
     """`root / name`, refused when `name` is absolute or leads outside of `root`."""
     joined = root / name
@@ -139,6 +154,7 @@ def copy_tree_atomic(source: Path, target: Path) -> None:
     """Copy a folder so that `target` exists only when complete and durable; an existing target is left alone."""
     if target.exists():
         return
+    failpoint(f"before-copy:{target.parent.name}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -149,6 +165,7 @@ def copy_tree_atomic(source: Path, target: Path) -> None:
                     _sync_file(path)
             failpoint(f"before-rename:{target.parent.name}")
             unfinished.replace(target)
+            failpoint(f"after-rename:{target.parent.name}")
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)  # gone already once it was renamed
         _sync_folder(target.parent)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from gatewright.domain.errors import UnusableInput
+from gatewright.effects.failpoints import failpoint
 from gatewright.effects.files import digest_file
 
 NO_GIT = "no-git"
@@ -122,8 +123,10 @@ def _digest(root: Path, names: list[str]) -> str:
 
 
 def _git(root: Path, *words: str) -> str | None:
+    failpoint(f"before-git:{words[0]}")
     try:
         done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
+    failpoint(f"after-git:{words[0]}")
     return done.stdout.strip() if done.returncode == 0 else None

@@ -86,7 +86,7 @@ def spawn(
     """Start `argv` as leader of a new session; WorldFailed when the program cannot be started."""
     failpoint("before-spawn:" + Path(argv[0]).name)
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             list(argv),
             cwd=cwd,
             env=dict(env) if env is not None else None,
@@ -99,6 +99,8 @@ def spawn(
         raise WorldFailed(
             f"cannot start {argv[0]!r}: {error.strerror}", fix="is the program installed, and on the PATH?"
         ) from error
+    failpoint("after-spawn:" + Path(argv[0]).name)
+    return process
 
 
 def end_tree(pid: int, *, grace_s: float) -> None:

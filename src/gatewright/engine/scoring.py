@@ -13,7 +13,7 @@ from gatewright.domain.documents import canonical_json, pretty_json, read_json
 from gatewright.domain.errors import StageFailed, UnusableInput, WorldFailed
 from gatewright.domain.evaluation import EvaluationReport
 from gatewright.domain.lineage import Artifact
-from gatewright.effects.files import read_bytes, write_atomic
+from gatewright.effects.files import read_bytes, remove, write_atomic
 from gatewright.engine.forked_scoring import SCORING, run_forked
 from gatewright.engine.stages.own_command import predict
 from gatewright.ports import Job, Progress
@@ -95,7 +95,7 @@ def _job(
 
 
 def _run(workspace: Workspace, job: Path, log: Path, progress: Progress) -> None:
-    log.unlink(missing_ok=True)
+    remove(log)
     work = Job(argv=(sys.executable, *SCORING, str(job)), cwd=workspace.root, log=log, timeout_s=_TIMEOUT_S)
     result = run_forked(workspace, work, progress) or workspace.executor.run(work, progress)
     if result.code == 0:

@@ -13,7 +13,7 @@ import pytest
 
 from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.effects import files
-from gatewright.effects.files import copy_tree_atomic, digest_listing, list_files, safe_join, write_atomic
+from gatewright.effects.files import copy_tree_atomic, digest_listing, list_files, remove, safe_join, write_atomic
 
 
 def test_a_write_is_synced_before_it_takes_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,9 +97,41 @@ def reach(points: str, armed: str, testing: str = "1") -> int:
         ("a@2", "1", True),
         ("a@3", "1", False),
         ("x,b", "1", True),
+        ("#3", "1", True),
+        ("#4", "1", False),
         ("b", "0", False),
         ("", "1", False),
     ],
 )
 def test_a_failpoint_kills_at_its_occurrence_and_only_under_the_switch(armed: str, testing: str, killed: bool) -> None:
     assert reach("a b a", armed, testing) == (-signal.SIGKILL if killed else 0)
+
+
+def test_a_failpoint_stops_when_it_shall_and_goes_on_afterwards(tmp_path: Path) -> None:
+    passed = tmp_path / "passed"
+    code = "from gatewright.effects.failpoints import failpoint\nfor name in 'aba': failpoint(name)\n"
+    environment = {
+        **os.environ,
+        "GATEWRIGHT_TESTING": "1",
+        "GATEWRIGHT_FAILPOINTS": "b=stop",
+        "GATEWRIGHT_FAILPOINTS_PASSED": str(passed),
+    }
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        assert passed.read_text().split() == ["a@1", "b@1"]
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(timeout=30) == 0
+    assert passed.read_text().split() == ["a@1", "b@1", "a@2"]
+
+
+def test_removing_takes_files_folders_and_nothing(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "below").mkdir(parents=True)
+    (tmp_path / "folder" / "below" / "file").write_bytes(b"1")
+    (tmp_path / "file").write_bytes(b"1")
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    for name in ("link", "file", "absent"):
+        remove(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    remove(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == []

@@ -13,6 +13,7 @@ from typing import Protocol
 from gatewright.domain.errors import DataError, DigestChanged, Place, Problem, UnusableInput, WorldFailed
 from gatewright.domain.lineage import DataFile, DataVersion
 from gatewright.effects.digest_cache import DigestCache
+from gatewright.effects.failpoints import failpoint
 from gatewright.effects.files import list_files, names_below, safe_join
 from gatewright.effects.tables import FORMATS
 
@@ -120,10 +121,12 @@ class FileSource:
 def _lay(source: Path, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        failpoint(f"before-link:{target.name}")
         try:
             os.link(source, target)
         except OSError:
             _copy(source, target)  # another file system, or one without hard links
+        failpoint(f"after-link:{target.name}")
     except OSError as error:
         raise WorldFailed(
             f"cannot lay {source.name} at {target}: {error.strerror}", fix="free space or mend the rights, then resume"

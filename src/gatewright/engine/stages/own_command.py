@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gatewright.domain.errors import StageFailed
 from gatewright.domain.lineage import Artifact
+from gatewright.effects.files import remove
 from gatewright.ports import Job, Progress
 from gatewright.workspace import Workspace
 
@@ -25,9 +26,9 @@ def predict(
     for role, artifact in models.items():
         output = folder / "answers" / role
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.unlink(missing_ok=True)
+        remove(output)
         log = folder / "logs" / f"predict-{role}.log"
-        log.unlink(missing_ok=True)
+        remove(log)
         values = {"model.path": artifact.uri, "model.role": role, "data.path": str(data), "output.path": str(output)}
         result = workspace.executor.run(
             Job(argv=filled(command, values), cwd=workspace.root, log=log, timeout_s=_TIMEOUT_S), progress

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shutil
 from dataclasses import replace
 from importlib.metadata import Distribution, distributions
 
@@ -11,7 +10,7 @@ from gatewright.domain.documents import plain
 from gatewright.domain.errors import DigestChanged, StageFailed
 from gatewright.domain.lineage import Candidate
 from gatewright.domain.project import Project
-from gatewright.effects.files import measure_artifact
+from gatewright.effects.files import measure_artifact, remove
 from gatewright.effects.git import commit
 from gatewright.engine.handover import Handover
 from gatewright.engine.reuse import stand_in
@@ -34,7 +33,7 @@ def train(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
         return standing
     version, data = handover.data("train", lock.body["train"], "train")
     output = run.path / "model"
-    shutil.rmtree(output, ignore_errors=True)
+    remove(output)
     output.mkdir(parents=True)
     command = _command(
         workspace.project,
