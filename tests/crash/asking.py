@@ -1,0 +1,83 @@
+"""The warmed process, seen from a test: one trial after the other, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.crash.surroundings import SURROUNDINGS
+from tests.crash.trial import Outcome, Strike
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Warmed:
+    """Starts it in `folder`; it takes seconds to load, a trial a few tenths of one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.crash.warm", str(folder)],
+            cwd=ROOT,
+            env={**os.environ, **SURROUNDINGS},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._points: dict[str, list[str]] = {}
+        assert self._hear() == {"ready": True}
+
+    def close(self) -> None:
+        self._process.communicate()
+
+    def trial(self, scenario: str, *strikes: Strike, **words: Any) -> Outcome:
+        """See tests.crash.trial.Trial."""
+        return self._ask("trial", scenario=scenario, strikes=[asdict(strike) for strike in strikes], **words)
+
+    def stale(self, scenario: str, point: str, **words: Any) -> Outcome:
+        """See tests.crash.stale.stopped."""
+        return self._ask("stale", scenario=scenario, point=point, **words)
+
+    def child_killed(self) -> Outcome:
+        """See tests.crash.stale.child_killed."""
+        return self._ask("child")
+
+    def points(self, scenario: str) -> list[str]:
+        """Every failpoint that the scenario passes when nothing strikes it, in order."""
+        if scenario not in self._points:
+            outcome = self.trial(scenario, trace=True)
+            assert outcome.violations == []
+            self._points[scenario] = outcome.passed
+        return self._points[scenario]
+
+    def _ask(self, kind: str, **words: Any) -> Outcome:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": kind, **words}) + "\n")
+        self._process.stdin.flush()
+        answer = self._hear()
+        assert "failed" not in answer, f"{answer['failed']}\n{answer['said']}"
+        return Outcome(**answer)
+
+    def _hear(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the warmed process has ended"
+        words: dict[str, Any] = json.loads(line)
+        return words
+
+
+def reads(point: str) -> bool:
+    """Whether it stands around a read of the gateway's state, which changes nothing: the most frequent place by far."""
+    return point.startswith(("before-http:/config_dump", "after-http:/config_dump"))
+
+
+def thinned(points: Sequence[str], every: int = 10) -> list[str]:
+    """Every failpoint but those around reads, and of these each tenth."""
+    seen = [point for point in points if reads(point)][::every]
+    return [point for point in points if not reads(point) or point in seen]
