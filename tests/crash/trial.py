@@ -92,7 +92,7 @@ class Bench:
                     self.root, self.outside_folder, None, checker.RIGHT_AFTER_A_KILL
                 )
                 self.process(scenario, "live", bug=trial.bug, beyond_lease=trial.beyond_lease)
-            if ended(self.root) and code in (0, 1) or outcome.restarts >= checker.MOST_RESTARTS:
+            if (ended(self.root) and code in (0, 1)) or outcome.restarts >= checker.MOST_RESTARTS:
                 break
             outcome.restarts += 1
             outside.journal.add("restarted")

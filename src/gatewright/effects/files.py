@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from stat import S_ISREG
@@ -14,6 +13,7 @@ from typing import BinaryIO
 from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.lineage import Artifact, DataFile
 from gatewright.effects.failpoints import failpoint
+from gatewright.effects.unfinished import sweep, unfinished_file, unfinished_folder
 
 _CHUNK = 1 << 20
 
@@ -23,18 +23,14 @@ def write_atomic(path: Path, data: bytes) -> None:
     failpoint(f"before-write:{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
+        with unfinished_file(path) as (unfinished, handle):
+            with os.fdopen(handle, "wb", closefd=False) as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
+            os.fsync(handle)
+            os.fchmod(handle, 0o644)
             failpoint(f"before-rename:{path.name}")
-            Path(name).replace(path)
+            unfinished.replace(path)
             failpoint(f"after-rename:{path.name}")
-        finally:
-            Path(name).unlink(missing_ok=True)  # gone already once it was renamed
         _sync_folder(path.parent)
     except OSError as error:
         raise _refused("write", path, error) from error
@@ -153,12 +149,12 @@ def safe_join(root: Path, name: str) -> Path:
 def copy_tree_atomic(source: Path, target: Path) -> None:
     """Copy a folder so that `target` exists only when complete and durable; an existing target is left alone."""
     if target.exists():
+        sweep(target.parent, target.name)
         return
     failpoint(f"before-copy:{target.parent.name}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
+        with unfinished_folder(target) as unfinished:
             shutil.copytree(source, unfinished, dirs_exist_ok=True)
             for path in unfinished.rglob("*"):
                 if path.is_file():
@@ -166,8 +162,6 @@ def copy_tree_atomic(source: Path, target: Path) -> None:
             failpoint(f"before-rename:{target.parent.name}")
             unfinished.replace(target)
             failpoint(f"after-rename:{target.parent.name}")
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)  # gone already once it was renamed
         _sync_folder(target.parent)
     except OSError as error:
         raise _refused("copy to", target, error) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 from gatewright.domain.documents import plain
 from gatewright.domain.records import DeploymentRecord
+from gatewright.effects.unfinished import sweep
 from gatewright.store.records import Event
 from gatewright.store.runs import CANDIDATE, LOCK, RECORD, Handoff, RunFolder
 from gatewright.workspace import Workspace
@@ -54,7 +55,8 @@ def confirm(workspace: Workspace, run: RunFolder) -> DeploymentRecord | None:
 
 
 def write_record(run: RunFolder, record: DeploymentRecord) -> None:
-    """The run's own copy of its terminal record; written again after a crash in between."""
+    """The run's own copy of its terminal record; written again after a crash in between. Nothing unfinished is left."""
+    sweep(run.path)
     if run.read(RECORD) is not None:
         return
     run.write(

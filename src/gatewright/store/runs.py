@@ -15,6 +15,7 @@ from gatewright.config.nodes import place_of
 from gatewright.domain.documents import canonical_json, pretty_json, read_json, sha256
 from gatewright.domain.errors import DigestChanged, Place, Problem, UnusableInput, WithProblems
 from gatewright.effects.files import read_bytes, safe_join, write_atomic
+from gatewright.effects.unfinished import sweep
 
 LOCK, VALIDATION, CANDIDATE = "lock", "validation", "candidate"
 REPORT, VERDICT, VERSION = "evaluation-report", "verdict", "version"
@@ -131,8 +132,11 @@ class Runs:
         self.root = root
 
     def create(self, run_id: str) -> RunFolder:
-        """A new, empty run folder."""
+        """A new, empty run folder. What was left in folders of runs that were never opened is swept away."""
         path = self.root / run_id
+        for other in self.root.iterdir() if self.root.is_dir() else ():
+            if not (other / f"{LOCK}.json").exists():
+                sweep(other)
         path.mkdir(parents=True)
         return RunFolder(path)
 
