@@ -126,3 +126,26 @@ def test_a_pause_is_left_to_the_controller_that_drives(world: World, monkeypatch
     found = operator.ask(Controller(world.workspace, Silent()), world.workspace, rollout, "pause", "ada")
     assert found.phase is rollout.phase
     assert driving.tick(rollout).phase is Phase.PAUSED
+
+
+def test_a_controller_that_was_overtaken_does_not_move_the_baseline(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had decided to promote, slept past its lease, and wakes up when an abort is carried out."""
+    world.until(Phase.PROMOTING)
+    fell_asleep: list[Rollout] = []
+
+    def sleep_before_marking(rollout: Rollout) -> None:
+        if not fell_asleep:
+            fell_asleep.append(rollout)
+            world.clock.forward(rollout.policy.lease.seconds + 1)
+            world.workspace.rollouts.lease(rollout, "other", world.clock.now(), 30.0)
+
+    finish = FakeTraffic.finish
+    monkeypatch.setattr(
+        FakeTraffic, "finish", lambda self, rollout: (finish(self, rollout), sleep_before_marking(rollout))[0]
+    )
+    with pytest.raises(LeaseLost, match="somebody else"):
+        world.until(Phase.PROMOTED)
+    assert fell_asleep
+    assert world.registry.serving(toy.MODEL) == world.registry.versions[0]

@@ -55,7 +55,14 @@ class Database:
 
     @contextmanager
     def transaction(self, name: str) -> Iterator[sqlite3.Connection]:
-        """One atomic, durable change; `name` names its failpoints `before-commit:` and `after-commit:`."""
+        """One atomic, durable change; `name` names its failpoints `before-commit:` and `after-commit:`.
+
+        Inside of another one it is a part of that: committed with it, and taken back alone when it fails.
+        """
+        if self._connection.in_transaction:
+            with self._savepoint():
+                yield self._connection
+            return
         with _translated(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -66,6 +73,17 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
         failpoint(f"after-commit:{name}")
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        self._connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK TO part")
+            raise
+        finally:
+            self._connection.execute("RELEASE part")
 
     def _migrate(self) -> None:
         migrations = sorted(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -111,6 +112,20 @@ class Rollouts:
                 fix="let it drive, or wait until its lease ends",
             )
         return replace(_decoded(row), epoch=epoch)
+
+    @contextmanager
+    def fenced(self, rollout: Rollout) -> Iterator[None]:
+        """Make an effect while nobody can take over; LeaseLost when somebody has, or has changed the rollout, before.
+
+        The state database cannot be written by others meanwhile: only for effects that are short.
+        """
+        with self._database.transaction("fence") as connection:
+            sql = "SELECT 1 FROM rollouts WHERE id = ? AND epoch = ? AND revision = ?"
+            if connection.execute(sql, (rollout.id, rollout.epoch, rollout.revision)).fetchone() is None:
+                raise LeaseLost(
+                    f"rollout {rollout.id} is driven by somebody else now", fix="nothing was changed; look again"
+                )
+            yield
 
     def release(self, rollout: Rollout, owner: str) -> None:
         """Give the lease back so that the next controller need not wait for its end."""

@@ -88,6 +88,16 @@ class TestTransaction:
         assert digests(other) == ["a"]
         assert other.data_version() != version
 
+    def test_one_inside_of_another_is_committed_with_it_or_taken_back_alone(self, path: Path) -> None:
+        database, other = Database(path), Database(path)
+        with database.transaction("outer") as connection:
+            connection.execute(INSERT, ("a",))
+            insert(database, "b")
+            with pytest.raises(ValueError, match="no"):
+                insert(database, "c", then=ValueError("no"))
+            assert digests(other) == []
+        assert digests(other) == ["a", "b"]
+
 
 class TestFaults:
     def test_a_database_that_somebody_holds(self, path: Path) -> None:

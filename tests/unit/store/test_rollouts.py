@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gatewright.domain.duration import Duration
-from gatewright.domain.errors import LeaseLost, UnusableInput
+from gatewright.domain.errors import LeaseLost, UnusableInput, WorldFailed
 from gatewright.domain.evidence import Block, Observation
 from gatewright.domain.rollout import Phase, Rollout, RolloutPolicy, TrafficState, World
 from gatewright.rules import evidence
@@ -116,6 +116,22 @@ class TestLease:
         rollouts.release(leased, "bob")
         with pytest.raises(LeaseLost):
             rollouts.lease(leased, "bob", NOW, 60)
+
+    def test_an_effect_is_made_by_who_drives_and_nobody_can_take_over_meanwhile(
+        self, rollouts: Rollouts, leased: Rollout, database: Database
+    ) -> None:
+        other = Rollouts(Database(database.path, busy_s=0.05))
+        later = NOW + timedelta(seconds=61)
+        with rollouts.fenced(leased), pytest.raises(WorldFailed, match="locked"):
+            other.lease(leased, "bob", later, 60)
+        other.lease(leased, "bob", later, 60)
+        with pytest.raises(LeaseLost, match="somebody else"), rollouts.fenced(leased):
+            raise AssertionError("the effect of a controller that has lost its lease")
+
+    def test_an_effect_of_an_older_revision_is_refused(self, rollouts: Rollouts, leased: Rollout) -> None:
+        advanced(rollouts, leased, Phase.PROGRESSING)
+        with pytest.raises(LeaseLost, match="somebody else"), rollouts.fenced(leased):
+            raise AssertionError("the effect of a decision that is not the last one")
 
 
 class TestAdvance:
