@@ -18,6 +18,7 @@ from gatewright.store.codec import decode
 from gatewright.store.database import Database
 from gatewright.store.notices import post
 from gatewright.store.records import Event, link
+from gatewright.store.routes import withdraw
 
 
 class Rollouts:
@@ -166,6 +167,7 @@ class Rollouts:
             )
             if failed := _failed(before, after):
                 _quarantine(connection, after, failed)
+                withdraw(connection, after.model, failed)
             for command in taken:
                 connection.execute("UPDATE commands SET taken_at = ? WHERE id = ?", (at, command.id))
             post(connection, letters)

@@ -91,6 +91,18 @@ class Routes:
             _write(connection, route, present)
 
 
+def withdraw(connection: sqlite3.Connection, model: str, digest: str) -> None:
+    """Take a condemned canary's weight and copies away inside the caller's transaction.
+
+    Whoever condemned it may be killed before the effect; a supervisor that starts then must not give the weight again.
+    """
+    connection.execute(
+        "UPDATE routes SET weight = 0, mirror = 0, revision = revision + 1 "
+        "WHERE model = ? AND canary = ? AND (weight > 0 OR mirror > 0)",
+        (model, digest),
+    )
+
+
 def _newest_epoch(connection: sqlite3.Connection, rollout: str, present: Route | None) -> int:
     """That of the route, or of the lease: who has taken it over may not have come to the route yet."""
     row = connection.execute("SELECT epoch FROM rollouts WHERE id = ?", (rollout,)).fetchone()

@@ -106,6 +106,19 @@ def test_a_quarantined_digest_gets_no_traffic(routes: Routes, database: Database
     assert routes.get("employment").weight == 0.0  # type: ignore[union-attr]
 
 
+def test_a_decision_to_roll_back_takes_the_weight_in_the_same_change(routes: Routes, database: Database) -> None:
+    """Whoever decided may be killed before the effect, and a new supervisor reads the route."""
+    rollouts = Rollouts(database)
+    first = rollouts.lease(rollouts.start(begun(), EVENT), "ada", NOW, 60)
+    routes.put(replace(ROUTE, epoch=first.epoch))
+    going_on = rollouts.advance(first, replace(first, phase=Phase.PROGRESSING, ticked_at=NOW), (), {}, ())
+    assert routes.get("employment").weight == 5.0  # type: ignore[union-attr]
+    rollouts.advance(going_on, replace(going_on, phase=Phase.ROLLING_BACK, ticked_at=NOW), (), {}, ())
+    found = routes.get("employment")
+    assert found is not None
+    assert (found.weight, found.revision, found.renewals) == (0.0, 2, 1)
+
+
 def test_arms_are_located_by_digest(routes: Routes) -> None:
     routes.put(
         ROUTE, (Artifact(uri="old place", digest=CANARY, size=1), Artifact(uri="models/old", digest=STABLE, size=1))
