@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import pytest
 from hypothesis import settings
 
@@ -21,3 +24,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The figures of the crash tests, summed over all workers."""
+    told: Counter[str] = Counter()
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        for name, figures in getattr(report, "user_properties", ()):
+            if name == "crash" and report.when == "call":
+                told.update({key: value for key, value in figures.items() if isinstance(value, int)})
+    if told:
+        terminalreporter.write_line("crash tests: " + ", ".join(f"{key} {told[key]:,}" for key in sorted(told)))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Warmed:
             text=True,
         )
         self._points: dict[str, list[str]] = {}
+        self._usual_s: dict[str, float] = {}
         assert self._hear() == {"ready": True}
 
     def close(self) -> None:
@@ -54,7 +56,26 @@ class Warmed:
             outcome = self.trial(scenario, trace=True)
             assert outcome.violations == []
             self._points[scenario] = outcome.passed
-        return self._points[scenario]
+        return [point for point in self._points[scenario] if point not in "()"]
+
+    def points_of_the_controller(self, scenario: str) -> list[str]:
+        """Those outside of transactions, and of the work of the supervisor, once there is a rollout."""
+        points, supervising = [], False
+        self.points(scenario)
+        for point in self._points[scenario]:
+            if point in "()":
+                supervising = point == "("
+            elif not supervising and not point.startswith("before-commit:"):
+                points.append(point)
+        return points[points.index("after-commit:rollout-start@1") :]
+
+    def usual_s(self, scenario: str) -> float:
+        """Seconds that the run takes here and now when nothing strikes it."""
+        if scenario not in self._usual_s:
+            outcomes = [self.trial(scenario) for _ in range(3)]
+            assert [outcome.violations for outcome in outcomes] == [[], [], []]
+            self._usual_s[scenario] = statistics.median(outcome.first_s for outcome in outcomes)
+        return self._usual_s[scenario]
 
     def _ask(self, kind: str, **words: Any) -> Outcome:
         assert self._process.stdin is not None
@@ -81,3 +102,8 @@ def thinned(points: Sequence[str], every: int = 10) -> list[str]:
     """Every failpoint but those around reads, and of these each tenth."""
     seen = [point for point in points if reads(point)][::every]
     return [point for point in points if not reads(point) or point in seen]
+
+
+def told(found: Mapping[str, Sequence[str]]) -> str:
+    """What was found, by where the process was struck: a line each."""
+    return "\n" + "\n".join(f"{point}: {text}" for point, texts in found.items() for text in texts)

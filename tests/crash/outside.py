@@ -173,10 +173,18 @@ class Outside:
     def live(self, seconds: float) -> None:
         """Time passes: the supervisor looks, and users ask."""
         if self.supervisor is not None:
+            self._note("(")
             self.supervisor.reconcile()
+            self._note(")")
         self.look()
         self._serve(seconds)
         self.clock.forward(seconds)
+
+    def _note(self, sign: str) -> None:
+        """In the list of failpoints passed: what lies between is the work of the supervisor, of which there is one."""
+        if trace := os.environ.get("GATEWRIGHT_FAILPOINTS_PASSED"):
+            with Path(trace).open("a") as file:
+                file.write(sign + "\n")
 
     def _serve(self, seconds: float) -> None:
         shares = self.shares()
@@ -198,9 +206,7 @@ class Outside:
         taken = self._taken("routes")
         return str(taken["resources"][0]["virtual_hosts"][0]["routes"][0]["name"]) if taken else ""
 
-    def _lines(
-        self, shares: list[tuple[str, int]], count: int, seconds: float, route: str
-    ) -> Iterator[dict[str, Any]]:
+    def _lines(self, shares: list[tuple[str, int]], count: int, seconds: float, route: str) -> Iterator[dict[str, Any]]:
         """Requests in even spaces, drawn in turn; one that a faulty server fails is answered by the other one."""
         if self._faulty is None:
             note = self.place / "faulty.json"

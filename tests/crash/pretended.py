@@ -139,10 +139,8 @@ def pretend(outside: Outside) -> None:
 
 def supervisor(outside: Outside, workspace: Workspace) -> ModelRuntime:
     """A supervisor that takes up what the one before has left running."""
-    admin = outside.gateway_folder / "admin.address"
-    if not admin.exists():
-        workspace.gateway.argv()
-        admin.write_text("127.0.0.1:1")
+    workspace.gateway.argv()
+    (outside.gateway_folder / "admin.address").write_text("127.0.0.1:1")
     runtime: Any = ModelRuntime(workspace, workspace.gateway)
     for up in sorted(outside.servers.iterdir()):
         digest = up.read_text()

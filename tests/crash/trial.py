@@ -16,11 +16,15 @@ from gatewright.effects.processes import wait_until
 from tests.crash import bugs, checker, pretended
 from tests.crash.facts import ended, processes_of
 from tests.crash.outside import Outside
-from tests.crash.world import LEASE_S, SCENARIOS, Scenario, World, lay_out
+from tests.crash.world import SCENARIOS, Scenario, World, lay_out
 from tests.fixtures import toy
 
 LIMIT_S = 30.0
 _PASSED = "passed"
+
+
+class Hung(AssertionError):
+    """A process that does not come to an end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +57,16 @@ class Trial:
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What came of it. `struck`: how many strikes met their process before it had ended."""
+    """What came of it. `struck`: how many strikes met their process before it had ended; `first_s`: how long it ran.
+
+    `stale` and `reached` are told by tests.crash.stale.
+    """
 
     violations: list[str] = field(default_factory=list)
     struck: int = 0
     restarts: int = 0
     passed: list[str] = field(default_factory=list)
+    first_s: float = 0.0
     seconds: float = 0.0
     stale: list[str] = field(default_factory=list)
     reached: bool = True
@@ -83,14 +91,17 @@ class Bench:
         strikes = list(trial.strikes)
         while True:
             strike = strikes.pop(0) if strikes else None
-            code = self.process(scenario, "run", strike=strike, bug=trial.bug, trace=trial.trace and not strikes)
+            try:
+                code = self.process(scenario, "run", strike=strike, bug=trial.bug, trace=trial.trace and not strikes)
+            except Hung as error:
+                outcome.violations.append(f"I4: {error}")
+                break
+            outcome.first_s = outcome.first_s or time.monotonic() - started
             if code < 0 or code == 128 + signal.SIGINT:
                 outcome.struck += 1
                 outcome.restarts = 0
                 outside.journal.add("killed")
-                outcome.violations += checker.check(
-                    self.root, self.outside_folder, None, checker.RIGHT_AFTER_A_KILL
-                )
+                outcome.violations += checker.check(self.root, self.outside_folder, None, checker.RIGHT_AFTER_A_KILL)
                 self.process(scenario, "live", bug=trial.bug, beyond_lease=trial.beyond_lease)
             if (ended(self.root) and code in (0, 1)) or outcome.restarts >= checker.MOST_RESTARTS:
                 break
@@ -118,17 +129,30 @@ class Bench:
             os.kill(pid, signal.SIGKILL)
 
     def process(
-        self, scenario: Scenario, kind: str, *, strike: Strike | None = None, bug: str = "", trace: bool = False, **words: Any
+        self,
+        scenario: Scenario,
+        kind: str,
+        *,
+        strike: Strike | None = None,
+        bug: str = "",
+        trace: bool = False,
+        **words: Any,
     ) -> int:
         """Its exit code, below zero the signal that ended it; a process that hangs is killed, and told as such."""
         pid = self.start(scenario, kind, strike=strike, bug=bug, trace=trace, **words)
-        if strike is not None and not strike.point:
-            if not _over(pid, strike.after_s):
-                os.kill(pid, strike.number)
+        if strike is not None and not strike.point and not _over(pid, strike.after_s):
+            os.kill(pid, strike.number)
         return wait(pid)
 
     def start(
-        self, scenario: Scenario, kind: str, *, strike: Strike | None = None, bug: str = "", trace: bool = False, **words: Any
+        self,
+        scenario: Scenario,
+        kind: str,
+        *,
+        strike: Strike | None = None,
+        bug: str = "",
+        trace: bool = False,
+        **words: Any,
     ) -> int:
         """Fork a process that does `kind`: run, drive or live."""
         environment = {"GATEWRIGHT_TESTING": "1"}
@@ -164,6 +188,7 @@ def forked(work: Callable[[], int], said: Path) -> int:
         return pid
     code = 99
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
         log = os.open(said, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -177,11 +202,11 @@ def forked(work: Callable[[], int], said: Path) -> int:
 
 
 def wait(pid: int, limit_s: float = LIMIT_S) -> int:
-    """How it ended. AssertionError when it had to be killed because it hung."""
+    """How it ended; Hung when it had to be killed."""
     if not _over(pid, limit_s):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        raise AssertionError(f"a process hung for {limit_s:.0f} s")
+        raise Hung(f"a process hung for {limit_s:.0f} s")
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status)
 
@@ -195,6 +220,3 @@ def _over(pid: int, seconds: float) -> bool:
         return bool(poll.poll(seconds * 1000))
     finally:
         os.close(handle)
-
-
-__all__ = ["LEASE_S", "Bench", "Outcome", "Strike", "Trial", "forked", "wait"]

@@ -22,7 +22,7 @@ from tests.crash.trial import Bench, Trial
 from tests.fixtures import toy
 
 _LIBRARIES = ("numpy", "polars", "psutil", "gatewright.rules.data", "gatewright.rules.reports.summary",
-              "gatewright.rules.evaluation", "gatewright.serving.models")  # fmt: skip
+              "gatewright.rules.evaluation")  # fmt: skip
 
 
 def main() -> None:

@@ -100,6 +100,7 @@ class World:
         if rollout is None:
             return 0
         controller = Controller(self.workspace, Silent(), keep_runtime=self._supervise)
+        self._supervise()
         try:
             while not rollout.phase.terminal:
                 if abort:
@@ -116,13 +117,18 @@ class World:
             return error.exit_code
         return 0
 
-    def live(self, *, beyond_lease: bool) -> int:
-        """Nobody works on the run; the supervisor is there, and users ask. Perhaps for longer than a lease holds."""
+    def live(self, *, beyond_lease: bool = False) -> int:
+        """Nobody works on the run; the supervisor is there, and users ask.
+
+        Perhaps for longer than a lease holds; then a new supervisor takes over, which does not know of that.
+        """
         self._supervise()
         self.outside.live(1.0)
         if beyond_lease:
             self.outside.clock.forward(LEASE_S + 5.0)
             self.outside.live(1.0)
+            self.outside.supervisor = None
+            self._supervise()
         self.outside.live(1.0)
         return 0
 
@@ -148,18 +154,16 @@ class World:
             raise reason
         self.outside.journal.add("approves", rollout=rollout.id, weight=rollout.weight)
         controller = Controller(self.workspace, Silent(), keep_runtime=self._supervise)
-        try:
-            rollout = operator.ask(controller, self.workspace, rollout, "approve", "ada")
-            if rollout.pause is PauseReason.APPROVAL:
-                self.outside.clock.sleep(1.0)
-        except LeaseLost:
-            self.outside.clock.sleep(1.0)
+        rollout = operator.ask(controller, self.workspace, rollout, "approve", "ada")
+        if rollout.pause is PauseReason.APPROVAL:
+            raise LeaseLost("another controller drives", fix="let it drive")
 
 
 def build(folder: Path) -> None:
     """The template: version 1 is promoted and has served a while; the next run finds a new model."""
     (folder / "outside").mkdir(parents=True)
     _write_answers(folder / "canned")
+    toy._fit = lambda kind, path: path.write_bytes(b"")  # nobody loads a model here
     root = toy.write_project(
         folder / "project",
         port=_port(),
