@@ -32,7 +32,9 @@ def no_fence(patch: Patch) -> None:
 def no_revision(patch: Patch) -> None:
     """Who saw an older state may still write."""
 
-    def advance(self: Rollouts, before: Rollout, after: Rollout, events: Any, tick: Any, taken: Any, *_: Any) -> Rollout:
+    def advance(
+        self: Rollouts, before: Rollout, after: Rollout, events: Any, tick: Any, taken: Any, *_: Any
+    ) -> Rollout:
         known = self.get(before.id)
         assert known is not None
         seen = replace(before, revision=known.revision, epoch=known.epoch)
@@ -136,7 +138,9 @@ def abort_waits_for_the_pause_to_end(patch: Patch) -> None:
 def rolled_back_unseen(patch: Patch) -> None:
     """The end is believed, not read back."""
     real = canary._rolling_back
-    patch.setattr(canary, "_rolling_back", lambda rollout, world: replace(real(rollout, world), phase=Phase.ROLLED_BACK))
+    patch.setattr(
+        canary, "_rolling_back", lambda rollout, world: replace(real(rollout, world), phase=Phase.ROLLED_BACK)
+    )
 
 
 def promoted_unseen(patch: Patch) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatewright.domain.evidence import Direction
-from gatewright.stats import breaker, sequential
+from gatewright.stats import breaker, crowd, sequential
 from gatewright.stats.wealth import CASH, CASH_SPENT
 
 Floats = NDArray[np.float64]
@@ -23,31 +23,71 @@ _CLOSE = 1e-9  # Newton's next step would be about the square of it
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """One block of every rollout: requests and bad ones of both arms, (rollouts,)."""
+    """One block of every rollout: requests and bad ones of both arms, (rollouts,).
+
+    `weight`: the canary's share; `groups`: requests and bad ones of stable's users by group, (2, groups, rollouts).
+    Only the luck with the users asks for these two.
+    """
 
     canary_n: Counts
     canary_bad: Counts
     stable_n: Counts
     stable_bad: Counts
+    weight: Floats | None = None
+    groups: Counts | None = None
 
     def __add__(self, other: Blocks) -> Blocks:
+        weight, groups = self.weight, self.groups
+        if weight is None or other.weight is None:
+            weight = other.weight if weight is None else weight
+        else:
+            weight = np.where(other.canary_n + other.stable_n > 0, other.weight, weight)
+        if other.groups is not None:
+            groups = other.groups if groups is None else groups + other.groups
         return Blocks(
             self.canary_n + other.canary_n,
             self.canary_bad + other.canary_bad,
             self.stable_n + other.stable_n,
             self.stable_bad + other.stable_bad,
+            weight,
+            groups,
         )
 
     def where(self, chosen: NDArray[np.bool_]) -> Blocks:
         """These blocks, empty for the rollouts that are not chosen."""
-        return Blocks(
-            self.canary_n * chosen, self.canary_bad * chosen, self.stable_n * chosen, self.stable_bad * chosen
-        )
+        counts = (self.canary_n, self.canary_bad, self.stable_n, self.stable_bad)
+        groups = None if self.groups is None else self.groups * chosen
+        return Blocks(*(count * chosen for count in counts), self.weight, groups)
 
     @staticmethod
     def none(rollouts: int) -> Blocks:
         nothing = np.zeros(rollouts, dtype=np.int64)
         return Blocks(nothing, nothing, nothing, nothing)
+
+
+class Crowds:
+    """`crowd.added` and `luck` of many rollouts, of one metric."""
+
+    def __init__(self) -> None:
+        self._n, self._bad = np.zeros(0), np.zeros(0)
+
+    def luck(self, weight: Floats | None, design_effect: Floats | float) -> Floats | float:
+        """Standard deviation of the difference of the arms that stays, by the blocks added so far."""
+        if not self._n.size or weight is None:
+            return 0.0
+        groups, n, bad = self._n.shape[0], self._n.sum(axis=0), self._bad.sum(axis=0)
+        p = bad / np.maximum(n, 1.0)
+        by_chance = np.maximum(1.0, design_effect) * n * p * (1.0 - p)
+        between = ((self._bad - self._n * p) ** 2).sum(axis=0) * groups / (groups - 1)
+        beyond = between > by_chance * (1.0 + crowd._BEYOND_CHANCE * math.sqrt(2.0 / (groups - 1)))
+        stays = beyond & (bad > 0) & (bad < n)
+        squares = np.maximum((self._n**2).sum(axis=0), 1.0)
+        return np.sqrt(np.where(stays, between - by_chance, 0.0) / squares / (groups * weight))
+
+    def add(self, blocks: Blocks) -> None:
+        if blocks.groups is not None:
+            n, bad = blocks.groups.astype(np.float64)
+            self._n, self._bad = (self._n + n, self._bad + bad) if self._n.size else (n, bad)
 
 
 class BlockProcesses:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from gatewright.domain.rollout import DriftMargins, RolloutPolicy
 from gatewright.rules import drift as drift_rules
-from gatewright.rules.evidence import BREAKER_ALPHA, PROMOTE_ALPHA, SHARE_OF_ALPHA
-from tests.simulation.block_processes import BlockProcesses, Blocks, Breakers, Counts, DriftProcesses, Floats
+from gatewright.rules.evidence import _WIDEST, BREAKER_ALPHA, LUCK, PROMOTE_ALPHA, SHARE_OF_ALPHA
+from tests.simulation.block_processes import BlockProcesses, Blocks, Breakers, Counts, Crowds, DriftProcesses, Floats
 from tests.simulation.streams import ERRORS, LATENCY, METRICS, QUALITY, Past
 
 CLIMBING, PROMOTED, ROLLED_BACK, PAUSED = range(4)
@@ -50,6 +50,7 @@ class Climbs:
             worse = worse if rollback_margin is None else np.full_like(worse, rollback_margin)
             self.worse.append(BlockProcesses("worse", worse, past.bad[metric], past.n))
             self.acceptable.append(BlockProcesses("acceptable", acceptable, past.bad[metric], past.n))
+        self.frozen, self.crowds = [process.margin for process in self.worse], [Crowds() for _ in watched]
         self.breaker = Breakers(self.rollouts, policy.breaker.max_error_share)
         self.pause_drift = self.back_drift = None
         if policy.drift and drift_history is not None:
@@ -74,7 +75,10 @@ class Climbs:
         """One look at `at_s`, the end of a span: absorb, then decide."""
         for metric, blocks in ((ERRORS, (errors,)), (LATENCY, (latency,)), (QUALITY, quality)):
             for block in blocks:
+                luck = LUCK * self.crowds[metric].luck(block.weight, self.effects[metric])
+                self.worse[metric].margin = np.minimum(self.frozen[metric] + luck, _WIDEST)
                 self.worse[metric].update(block, self.effects[metric])
+                self.crowds[metric].add(block)
                 if not self.shown(metric).all():
                     self.acceptable[metric].update(block, self.effects[metric])
         self.breaker.update(errors.canary_n, errors.canary_bad, self.effects[ERRORS])

@@ -1,8 +1,8 @@
 """Users who keep their arm, and whose requests resemble each other: two populations, each with its own history.
 
-Regulars    `users` people who come all the time, with activities from an exponential distribution, each with bad shares
-            of his own from a beta distribution: the correlation within a user is `correlation`. Given the shares, the
-            requests of a stratum are bad independently at the activity-weighted mean of its users: this is exact.
+Regulars    people who come all the time, with activities from an exponential distribution, each with bad shares of his
+            own from a beta distribution: the correlation within a user is `correlation`. Given the shares, the requests
+            of some users together are bad independently at the activity-weighted mean of theirs: this is exact.
 Visitors    people who come once and send `requests` within a minute.
 
 The design effects are estimated from a history of 20,000 requests, as the product does (`sequential.design_effect`).
@@ -10,11 +10,12 @@ The design effects are estimated from a history of 20,000 requests, as the produ
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import betaln, gammaln
 
+from gatewright.domain.evidence import USER_GROUPS
 from tests.simulation.block_processes import Floats
 from tests.simulation.streams import STRATA, Past, Requests, Streams, Traffic
 
@@ -23,32 +24,63 @@ HISTORY = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """Traffic of such users with the history of stable before each rollout; design effects are (3, rollouts)."""
+    """Shares of the traffic and bad shares by (metric,) stratum and group, the history before, and its design effects.
 
-    traffic: Traffic
+    (4, groups, rollouts), (3, 4, groups, rollouts), and (3, rollouts).
+    """
+
+    sizes: Floats
+    rates: Floats
     past: Past
     design_effects: Floats
 
 
 def regulars(rng: np.random.Generator, traffic: Traffic, rollouts: int, users: int, correlation: float) -> Crowd:
-    """Sizes and bad shares of the strata in every rollout; each rollout has users and a hash of its own."""
-    spread = 1.0 / correlation - 1.0
-    sizes = np.empty((4, rollouts))
-    shares, effects, bad = np.empty((3, 4, rollouts)), np.empty((3, rollouts)), np.empty((3, rollouts), dtype=np.int64)
+    """`users` people; each rollout has people and a hash of its own."""
+    spread, cells = 1.0 / correlation - 1.0, 4 * USER_GROUPS
+    sizes, rates = np.empty((cells, rollouts)), np.empty((3, cells, rollouts))
+    effects, bad = np.empty((3, rollouts)), np.empty((3, rollouts), dtype=np.int64)
     for number in range(rollouts):
         activity = rng.exponential(size=users)
         activity /= activity.sum()
         stratum = np.searchsorted(np.cumsum(STRATA)[:-1], rng.random(users), side="right")
-        sizes[:, number] = np.bincount(stratum, activity, 4)
+        cell = stratum * USER_GROUPS + rng.integers(0, USER_GROUPS, users)
+        sizes[:, number] = np.bincount(cell, activity, cells)
         n = rng.poisson(activity * HISTORY)
         for metric, rate in enumerate(traffic.rates):
             of_user = rng.beta(rate * spread, (1.0 - rate) * spread, users)
-            shares[metric, :, number] = np.bincount(stratum, activity * of_user, 4) / sizes[:, number]
+            of_cell = np.bincount(cell, activity * of_user, cells)
+            rates[metric, :, number] = np.divide(of_cell, sizes[:, number], out=of_cell, where=sizes[:, number] > 0)
             k = rng.binomial(n, of_user)
             effects[metric, number] = design_effect(n, k)
             bad[metric, number] = k.sum() * HISTORY / n.sum()
     past = Past(bad, np.full(rollouts, traffic.rates[1]), HISTORY)
-    return Crowd(replace(traffic, sizes=sizes, strata=shares), past, effects)
+    shape = (4, USER_GROUPS, rollouts)
+    return Crowd(sizes.reshape(shape), np.minimum(rates, 1.0).reshape(3, *shape), past, effects)
+
+
+class RegularStreams(Streams):
+    """Requests of regulars; `told` says whether anybody counts them by group of users."""
+
+    def __init__(self, traffic: Traffic, crowd: Crowd, rng: np.random.Generator, *, told: bool) -> None:
+        super().__init__(traffic, crowd.past, rng)
+        self._crowd, self._told = crowd, told
+
+    def draw(self, at_s: float, seconds: float) -> Requests:
+        rng, rates = self.rng, self._crowd.rates
+        n = rng.poisson(self._crowd.sizes * self.traffic.per_second * seconds)
+        bad = np.stack([rng.binomial(n, of_metric) for of_metric in rates])
+        worse = by_stable = bad.sum(axis=2)
+        if any(map(np.any, self.traffic.excess)):
+            pairs = zip(rates, self.traffic.excess, by_stable, strict=True)
+            worse = np.stack(
+                [
+                    rng.binomial(n, np.minimum(rate + more, 1.0)).sum(axis=1) if np.any(more) else same
+                    for rate, more, same in pairs
+                ]
+            )
+        groups = np.concatenate([n[None], bad]) if self._told else None
+        return Requests(n.sum(axis=1), by_stable, worse, self._columns, groups)
 
 
 def design_effect(n: Floats, bad: Floats) -> float:

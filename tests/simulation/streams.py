@@ -40,7 +40,6 @@ class Traffic:
     """`rates`: bad shares of errors, latency, quality by stable; `excess`: what the canary adds from `fault_s` on.
 
     `moving`: the base rates rise along the steps to 3 %, 3 % and 20 %, a third of the way in each step's hold.
-    `strata`: by metric, bad shares of the strata in place of one of all, (3, 4, rollouts): users differ.
     """
 
     per_second: float
@@ -48,8 +47,6 @@ class Traffic:
     excess: tuple[float | Floats, ...] = (0.0, 0.0, 0.0)
     fault_s: float = 0.0
     moving: bool = False
-    sizes: Floats | None = None
-    strata: Floats | None = None
 
     def factors(self, at_s: float) -> tuple[float, ...]:
         """By how much the base rates have grown."""
@@ -82,12 +79,16 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """Of one span of time, (4 strata, rollouts) each: requests, and by metric those bad if an arm answers them."""
+    """Of one span of time, (4 strata, rollouts) each: requests, and by metric those bad if an arm answers them.
+
+    `groups`: the requests, and by metric those bad, by group of users, (1 + 3, 4 strata, groups, rollouts).
+    """
 
     n: Counts
     by_stable: Counts
     by_canary: Counts
     _columns: NDArray[np.int64] = field(repr=False)
+    groups: Counts | None = None
 
     def split(self, metric: int, step: Counts) -> Blocks:
         """One block of every rollout, at the weight of its step."""
@@ -95,12 +96,17 @@ class Requests:
         bad = self.by_stable[metric].cumsum(axis=0)
         worse = bad if self.by_canary is self.by_stable else self.by_canary[metric].cumsum(axis=0)
         at = (step, self._columns)
-        return Blocks(n[at], worse[at], n[-1] - n[at], bad[-1] - bad[at])
+        groups = None
+        if self.groups is not None:
+            stable = np.arange(4)[:, None] > step
+            groups = np.einsum("isgr,sr->igr", self.groups[[0, 1 + metric]], stable)
+        return Blocks(n[at], worse[at], n[-1] - n[at], bad[-1] - bad[at], np.array(WEIGHTS)[step], groups)
 
     def __add__(self, other: Requests) -> Requests:
         stable = self.by_stable + other.by_stable
         canary = stable if self.by_canary is self.by_stable else self.by_canary + other.by_canary
-        return Requests(self.n + other.n, stable, canary, self._columns)
+        groups = None if self.groups is None or other.groups is None else self.groups + other.groups
+        return Requests(self.n + other.n, stable, canary, self._columns, groups)
 
 
 class Streams:
@@ -111,10 +117,9 @@ class Streams:
         self.rollouts = past.slow.shape[0]
         self._columns = np.arange(self.rollouts)
         shares = np.broadcast_to(np.array(STRATA)[:, None], (4, self.rollouts))
-        self._per_second = traffic.per_second * (shares if traffic.sizes is None else traffic.sizes)
+        self._per_second = traffic.per_second * shares
         ones = np.ones((4, self.rollouts))
-        plain = np.stack([ones * traffic.rates[ERRORS], ones * past.slow, ones * traffic.rates[QUALITY]])
-        self._rates = plain if traffic.strata is None else traffic.strata
+        self._rates = np.stack([ones * traffic.rates[ERRORS], ones * past.slow, ones * traffic.rates[QUALITY]])
 
     def draw(self, at_s: float, seconds: float) -> Requests:
         """Requests of `seconds` from `at_s` on; bad ones independently, at the rates of that moment."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gatewright.domain.evidence import Block, BlockEvidence, Cells, Direction
-from gatewright.stats import breaker, drift, sequential
-from tests.simulation.block_processes import BlockProcesses, Blocks, Breakers, DriftProcesses
+from gatewright.domain.evidence import USER_GROUPS, Block, BlockEvidence, Cells, Direction
+from gatewright.stats import breaker, crowd, drift, sequential
+from tests.simulation.block_processes import BlockProcesses, Blocks, Breakers, Crowds, DriftProcesses
 
 ROLLOUTS, BLOCKS = 24, 40
 
@@ -58,6 +58,26 @@ def test_many_block_processes_are_each_what_one_is(
     assert close(many.log_wealth(), [sequential.log_e_value(state) for state in each])
     assert close(many.canary_n, [state.canary_n for state in each])
     assert close(many.stable_bad, [state.stable_bad for state in each])
+
+
+def test_the_luck_of_many_crowds_is_each_that_of_one() -> None:
+    rng = np.random.default_rng(8)
+    many, each = Crowds(), [()] * ROLLOUTS
+    weight = rng.choice([0.05, 0.25, 0.5], ROLLOUTS)
+    spread = rng.choice([0.0, 0.02, 0.1], ROLLOUTS)
+    found = set()
+    for _ in range(5):
+        n = rng.poisson(50, (USER_GROUPS, ROLLOUTS))
+        bad = rng.binomial(n, np.clip(rng.normal(0.1, spread, n.shape), 0, 1))
+        many.add(Blocks(*[n.sum(axis=0)] * 4, weight, np.stack([n, bad])))
+        each = [
+            crowd.added(before, tuple(zip(n[:, i].tolist(), bad[:, i].tolist(), strict=True)))
+            for i, before in enumerate(each)
+        ]
+        lucks = [crowd.luck(each[i], weight[i], 1.2) for i in range(ROLLOUTS)]
+        assert close(many.luck(weight, 1.2), lucks)
+        found |= {luck > 0 for luck in lucks}
+    assert found == {True, False}
 
 
 def test_many_breakers_are_each_what_one_is() -> None:

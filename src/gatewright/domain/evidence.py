@@ -15,6 +15,8 @@ LiveMetric = Literal["errors", "latency", "quality"]
 SliceMetric = Literal["errors", "quality"]
 LIVE_METRICS: tuple[LiveMetric, ...] = ("errors", "latency")
 """Those that every rollout observes."""
+USER_GROUPS = 64
+"""Stable's users are counted in so many groups, by a hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +116,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricEvidence:
-    """What one live metric has shown so far: for a rollback, and for a promotion; `difference` is only shown."""
+    """What one live metric has shown so far: for a rollback, and for a promotion; `difference` is only shown.
+
+    `groups`: requests and bad ones of stable's users by group.
+    """
 
     worse: BlockEvidence
     acceptable: BlockEvidence
     design_effect: float = 1.0
     difference: Difference = Difference()
+    groups: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,12 +224,17 @@ class PastSlices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """Sufficient statistics of one metric in one block: (arrival tick × weight under which it was routed)."""
+    """Sufficient statistics of one metric in one block: (arrival tick × weight under which it was routed).
+
+    `groups`: the requests and bad ones of stable's arm by group of users, as many as `USER_GROUPS`; empty when the
+    users are not known.
+    """
 
     metric: LiveMetric
     weight: float
     tick: int
     block: Block | Losses
+    groups: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

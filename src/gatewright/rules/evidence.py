@@ -8,15 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gatewright.domain.evidence import LIVE_METRICS, Block, History, LiveMetric, MetricEvidence, Observation
-from gatewright.domain.rollout import ALMOST_FULL, Phase, Rollout, RolloutPolicy, World
+from gatewright.domain.rollout import ALMOST_FULL, FULL, Phase, Rollout, RolloutPolicy, World
 from gatewright.domain.share import HALF_A_PART
 from gatewright.rules import drift, labels, live_slices, shadow, share, stable
-from gatewright.stats import breaker, confidence, durations, sequential, two_arms
+from gatewright.stats import breaker, confidence, crowd, durations, sequential, two_arms
 from gatewright.stats.confidence import Interval
 
 SHARE_OF_ALPHA: Mapping[LiveMetric, float] = {"errors": 0.3, "latency": 0.2, "quality": 0.3}
 PROMOTE_ALPHA = 0.05
 BREAKER_ALPHA = 0.001
+LUCK = 3.0  # standard deviations of the luck with the users that no rollback is made of: one in 700 is beyond
+_WIDEST = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,11 +244,19 @@ def _standing(rollout: Rollout, metric: LiveMetric, evidence: MetricEvidence) ->
 
 
 def _updated(evidence: MetricEvidence, observation: Observation) -> MetricEvidence:
+    """The evidence after one more block; its margin for a rollback is wider by what luck with the users can do.
+
+    How much that is, the blocks before have shown: so the null of this block stands before its outcome is known.
+    """
+    effect, frozen = evidence.design_effect, evidence.worse.margin
+    luck = crowd.luck(evidence.groups, observation.weight / FULL, effect)
+    wider = replace(evidence.worse, margin=min(frozen + LUCK * luck, _WIDEST))
     return replace(
         evidence,
-        worse=two_arms.update(evidence.worse, observation.block, evidence.design_effect),
-        acceptable=two_arms.update(evidence.acceptable, observation.block, evidence.design_effect),
-        difference=confidence.update(evidence.difference, evidence.worse, observation.block, evidence.design_effect),
+        worse=replace(two_arms.update(wider, observation.block, effect), margin=frozen),
+        acceptable=two_arms.update(evidence.acceptable, observation.block, effect),
+        difference=confidence.update(evidence.difference, evidence.worse, observation.block, effect),
+        groups=crowd.added(evidence.groups, observation.groups),
     )
 
 

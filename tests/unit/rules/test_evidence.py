@@ -69,6 +69,19 @@ class TestBegin:
         assert after.evidence["errors"].worse.canary_n == 10
         assert after.evidence["latency"].design_effect == 1.0
 
+    def test_what_luck_with_the_users_can_do_is_no_degradation(self) -> None:
+        """A few groups of users fail always: the canary may have drawn such users, too."""
+        alike = tuple((300, 3) for _ in range(64))
+        unlike = tuple((300, 0) if number % 8 else (300, 24) for number in range(64))
+        ends = []
+        for groups in ((), alike, unlike):
+            look = replace(seen((1000, 25), (19_200, 192)), groups=groups)
+            after = evidence.absorb(CLIMBING, world(*[look] * 8), "c", LATER)
+            worse = after.evidence["errors"].worse
+            ends.append((evidence.standings(after)[0].degraded, worse.margin))
+        assert ends == [(True, 0.0025), (True, 0.0025), (False, 0.0025)]
+        assert after.evidence["errors"].groups == tuple((8 * n, 8 * bad) for n, bad in unlike)
+
 
 class TestAbsorb:
     def test_a_good_look_serves_hold_and_counts_requests(self) -> None:

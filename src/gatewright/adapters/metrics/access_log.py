@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from gatewright.adapters.metrics.draws import Drawn, Users, count
 from gatewright.adapters.metrics.log_tail import Position, at_end, newest, read_on
+from gatewright.adapters.metrics.user_groups import by_group
 from gatewright.domain.evidence import Block, Durations, History, LiveMetric, Look, Observation
 from gatewright.domain.rollout import LatencyMargins, Rollout
 from gatewright.domain.routing import WHOLE, cluster_name
@@ -170,19 +171,20 @@ def _observations(rollout: Rollout, told: Mapping[tuple[int, float], list[Reques
             drawn = request.drawn((canary, stable))
             if drawn in arms:
                 arms[drawn].append(request)
-        metrics: tuple[LiveMetric, ...] = ("errors", "latency")
-        for metric in metrics:
-            bad = {
-                arm: sum(request.failed if metric == "errors" else request.slow(limit) for request in drawn_there)
-                for arm, drawn_there in arms.items()
-            }
+        judges: dict[LiveMetric, Callable[[Request], bool]] = {
+            "errors": lambda request: request.failed,
+            "latency": lambda request: request.slow(limit),
+        }
+        for metric, is_bad in judges.items():
+            bad = {arm: sum(map(is_bad, drawn_there)) for arm, drawn_there in arms.items()}
             block = Block(
                 canary_n=len(arms[canary]),
                 canary_bad=bad[canary],
                 stable_n=len(arms[stable]),
                 stable_bad=bad[stable],
             )
-            yield Observation(metric=metric, weight=weight, tick=arrival, block=block)
+            groups = by_group((request.user, is_bad(request)) for request in arms[stable])
+            yield Observation(metric=metric, weight=weight, tick=arrival, block=block, groups=groups)
 
 
 def _draws(rollout: Rollout, told: Mapping[tuple[int, float], list[Request]], tick_s: float) -> Iterator[Drawn]:

@@ -16,6 +16,7 @@ from datetime import datetime
 from gatewright.adapters.metrics import copies, sliced, told
 from gatewright.adapters.metrics.copies import Copied
 from gatewright.adapters.metrics.told import PastQuality
+from gatewright.adapters.metrics.user_groups import by_group
 from gatewright.domain.documents import short
 from gatewright.domain.evidence import DriftObservation, Look, Observation, PastSlices, SliceObservation
 from gatewright.domain.feedback import Labelled
@@ -154,13 +155,19 @@ def _quality(rollout: Rollout, margins: QualityMargins, labels: Iterable[Labelle
     canary, stable = short(rollout.canary), short(rollout.stable or "")
     window_s = margins.block.seconds
     losses: dict[tuple[int, int, float], dict[str, list[float]]] = defaultdict(lambda: {canary: [], stable: []})
+    by_stable: dict[tuple[int, int, float], list[tuple[str, bool]]] = defaultdict(list)
     for label in labels:
         if label.arm in (canary, stable) and label.weight:
             window = int(label.at // window_s), int(label.arrived // window_s), label.weight
-            losses[window][label.arm].append(told.lost(label, margins))
-    for (_, arrival, weight), lost in sorted(losses.items()):
+            loss = told.lost(label, margins)
+            losses[window][label.arm].append(loss)
+            if label.arm == stable and margins.by == "label":
+                by_stable[window].append((label.user, loss > 0.0))
+    for window, lost in sorted(losses.items()):
+        _, arrival, weight = window
         block = told.block(lost[canary], lost[stable], margins)
-        yield Observation(metric="quality", weight=weight, tick=arrival, block=block)
+        groups = by_group(by_stable[window])
+        yield Observation(metric="quality", weight=weight, tick=arrival, block=block, groups=groups)
 
 
 def _drift(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gatewright.adapters.metrics.access_log import AccessLog, Options
 from gatewright.domain.duration import Duration
-from gatewright.domain.evidence import Durations, Observation
+from gatewright.domain.evidence import USER_GROUPS, Durations, Observation
 from gatewright.domain.rollout import Breaker, LatencyMargins, Phase, Rollout, RolloutPolicy
 from gatewright.domain.routing import cluster_name
 from gatewright.domain.share import ShareEvidence
@@ -179,6 +179,19 @@ def test_slow_answers_and_rescued_ones_are_bad_for_latency(log: Log) -> None:
     log.clock.forward(LATER)
     (block,) = [seen.block for seen in log.look() if seen.metric == "latency"]
     assert (block.canary_n, block.canary_bad) == (4, 3)
+
+
+def test_users_of_stable_are_counted_by_group_as_long_as_all_are_known(log: Log) -> None:
+    users = [f"u{number}" for number in range(200)]
+    log.write(line(), *(line(cluster=STABLE, user=user, code=503 if user == "u7" else 200) for user in users))
+    log.clock.forward(LATER)
+    errors, latency = log.look()
+    assert len(errors.groups) == len(latency.groups) == USER_GROUPS
+    assert [sum(column) for column in zip(*errors.groups, strict=True)] == [200, 1]
+    assert sum(1 for n, _ in errors.groups if n) > USER_GROUPS / 2
+    log.write(line(LATER), *(line(LATER, cluster=STABLE, user=user) for user in ("u1", None)))
+    log.clock.forward(LATER)
+    assert [seen.groups for seen in log.look()] == [(), ()]
 
 
 def test_a_block_is_an_arrival_tick_at_a_weight_and_is_told_once_it_has_settled(log: Log) -> None:

@@ -122,6 +122,14 @@ def test_labels_are_told_by_arrival_weight_and_the_window_in_which_they_came(liv
     assert live.quality(90) == []
 
 
+def test_labels_of_stable_are_counted_by_group_of_users(live: Live) -> None:
+    old = [name for number in range(9) for name in live.answer(OLD, 1.0, at=2, user=f"u{number}")]
+    live.label(live.answer(NEW, 1.0, at=1, user="u10"), 0.0, at=30)
+    live.label(old, 0.0, at=31)
+    (seen,) = live.look(43).observations
+    assert [sum(column) for column in zip(*seen.groups, strict=True)] == [9, 9]
+
+
 def test_how_often_somebody_looks_does_not_change_the_blocks(live: Live, tmp_path: Path) -> None:
     seldom = Live(tmp_path / "seldom")
     told: list[list[tuple[int, ...]]] = []
