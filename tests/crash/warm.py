@@ -14,7 +14,8 @@ from typing import Any
 
 from gatewright.domain.documents import canonical_json
 from gatewright.domain.lineage import Candidate, ModelVersion
-from gatewright.engine.opening import current_inputs, locked_inputs
+from gatewright.engine.opening import locked_inputs
+from gatewright.engine.planning import current_inputs
 from gatewright.store.codec import decode
 from gatewright.workspace import Workspace
 from tests.crash import stale, trial, world
