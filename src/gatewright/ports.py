@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from gatewright.domain.evidence import History, Look
 from gatewright.domain.lineage import Artifact, Candidate, DataFile, DataVersion, ModelVersion
@@ -33,7 +33,7 @@ class Clock(Protocol):
 class Context:
     """What an adapter may know of its workspace: the root folder, the model, the state database and the clock.
 
-    `read_again`: every byte is to be read, also of files that nobody has touched since.
+    `read_again`: every byte is to be read, also of files that nobody has touched since. `progress` hears of long work.
     """
 
     root: Path
@@ -41,6 +41,7 @@ class Context:
     database: Database
     clock: Clock
     read_again: bool = False
+    progress: Progress | None = None
 
     @property
     def gateway_folder(self) -> Path:
@@ -77,6 +78,28 @@ class DataSource(Protocol):
 
     def read(self, version: DataVersion, into: Path) -> Path:
         """Lay exactly the files of `version` below `into`, verified; return the file or folder to hand on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """The source's own id of what it holds. `immutable`: asked with this id, it can never give other bytes."""
+
+    value: str
+    immutable: bool
+
+
+@runtime_checkable
+class PinnedSource(DataSource, Protocol):
+    """A source that can say without reading the bytes whether they are still the same."""
+
+    def pin(self, uri: str, names: Sequence[str] = ()) -> Pin | None:
+        """The id of what is at `uri` now (of the files `names`, else of all); None when the source has no ids."""
+
+    def doubt(self, version: DataVersion) -> str | None:
+        """Why the bytes of `version` may not be there any more, by pin and size alone; None when all is well."""
+
+    def digests(self, version: DataVersion) -> tuple[DataFile, ...]:
+        """The files of `version` as the source gives them now, every byte read; what is gone is left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

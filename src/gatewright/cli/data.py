@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gatewright.cli.data_alias import alias
 from gatewright.cli.data_check import check
 from gatewright.cli.data_diff import diff
+from gatewright.cli.data_fetch import cache, fetch
+from gatewright.cli.data_infer import infer_schema
+from gatewright.cli.data_sources import source_of, summary
+from gatewright.cli.data_verify import verify
 from gatewright.cli.failures import CommandGroup
 from gatewright.cli.options import Output, actor_option, output_option, workspace_folder
 from gatewright.cli.output import say, say_json, table
 
 if TYPE_CHECKING:
-    from gatewright.domain.lineage import DataFile, DataVersion, Role
-    from gatewright.ports import Context, DataSource
+    from gatewright.domain.lineage import DataVersion, Role
     from gatewright.store.data_versions import DataVersions
 
 _ROLES = ("train", "eval", "holdout", "reference", "traffic")
@@ -37,6 +39,7 @@ def data() -> None:
       gatewright data add acs-eval data/acs/eval.parquet --role eval --data-to 2026-06-30
       gatewright data list
       gatewright data verify
+      gatewright data fetch acs-train
       gatewright data diff acs-train@2015 acs-train@2016
       gatewright data check --against origin/main
     """
@@ -65,6 +68,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @data.command()
 @click.argument("name")
 @click.argument("uri")
+@click.option("--kind", help="file, fileset, fsspec, dvc, delta or a plugin's.  [default: what URI looks like]")
 @click.option("--role", type=click.Choice(_ROLES), default="train", show_default=True, help="What the data is for.")
 @click.option("--file", "names", multiple=True, help="Only this file below URI; may be given several times.")
 @click.option("--label", help="The column with the true labels.")
@@ -82,6 +86,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 def add(
     name: str,
     uri: str,
+    kind: str | None,
     role: Role,
     names: tuple[str, ...],
     schema: Path | None,
@@ -89,27 +94,32 @@ def add(
     output: Output,
     **told: Any,
 ) -> None:
-    """Describe the bytes at URI (a path below the workspace) as a new version of the data set NAME.
+    """Describe the bytes at URI as a new version of the data set NAME.
 
-    The bytes stay where they are; a pointer file is written to data/versions/NAME/. Commit it: that is the data
-    change that starts a pipeline. The same bytes again change nothing.
+    URI is a path below the workspace (a file, a folder, a .dvc file, a folder with a Delta table) or a URL. The bytes
+    stay where they are; those behind a URL are read once and kept in .gatewright/data-cache. A pointer file is written
+    to data/versions/NAME/. Commit it: that is the data change that starts a pipeline. The same bytes change nothing.
 
     \b
     Examples:
       gatewright data add acs-train data/acs --file 2015.parquet --file 2016.parquet
       gatewright data add acs-eval data/acs/eval.parquet --role eval --label employed
+      gatewright data add acs-train s3://bucket/acs/ --label employed
+      gatewright data add acs-train data/acs.dvc
     """
+    from gatewright.cli.render import progress_for
+    from gatewright.engine.data_kinds import kind_of
     from gatewright.engine.intake import Addition, add_version
     from gatewright.store.data_versions import DataVersions
     from gatewright.store.schema_files import read_schema
 
-    kind = "file" if not names and (root / uri).is_file() else "fileset"
+    kind = kind or kind_of(root, uri, names)
     schema_path = root / (schema or _SCHEMA)
     versions = DataVersions(root)
     addition = Addition(name=name, kind=kind, uri=uri, role=role, names=names, **told)
     version, new = add_version(
         addition,
-        source=_source(kind, root),
+        source=source_of(kind, root, progress=progress_for(output)),
         versions=versions,
         schema=read_schema(schema_path) if schema or schema_path.is_file() else None,
         scratch=root / ".gatewright",
@@ -117,7 +127,7 @@ def add(
     )
     path = versions.path(version).relative_to(root)
     if output == "json":
-        say_json({"new": new, "path": str(path), **_summary(version)})
+        say_json({"new": new, "path": str(path), **summary(version)})
     elif new:
         say(f"{path}\n{_change(version)}\nCommit it: git add {path}")
     else:
@@ -140,7 +150,7 @@ def list_(name: str | None, root: Path, output: Output) -> None:
 
     versions = DataVersions(root).all(name)
     if output == "json":
-        say_json([_summary(version) for version in versions])
+        say_json([summary(version) for version in versions])
     elif not versions:
         say("no data versions yet: gatewright data add NAME PATH")
     else:
@@ -188,89 +198,12 @@ def show(name: str, version: str | None, role: Role | None, root: Path, output: 
     table(facts)
 
 
-@data.command()
-@click.argument("name", required=False)
-@click.argument("version", required=False)
-@click.option("--no-cache", is_flag=True, help="Read every byte, also of files that nobody has touched since.")
-@workspace_option
-@output_option
-def verify(name: str | None, version: str | None, no_cache: bool, root: Path, output: Output) -> None:
-    """Compare the bytes with what VERSION, every version of NAME, or every version at all records.
-
-    Files whose size, times and inode are those of the last look are not read again. Exit 0 when every byte is as
-    recorded, 2 with every difference when not.
-
-    \b
-    Examples:
-      gatewright data verify
-      gatewright data verify --no-cache
-      gatewright data verify acs-train 2026-06
-    """
-    from gatewright.domain.errors import DataError, Problem
-    from gatewright.engine.intake import differences
-    from gatewright.store.data_versions import DataVersions
-
-    versions = DataVersions(root)
-    chosen = (versions.get(name, version),) if name and version else versions.all(name)
-    present = {(each.kind, each.uri): _current(each, root, read_again=no_cache) for each in chosen}
-    found: list[Problem] = []
-    results = []
-    for each in chosen:
-        problems = differences(each, present[each.kind, each.uri], versions.path(each).relative_to(root))
-        found.extend(problems)
-        results.append({**_summary(each), "verified": not problems, "problems": [str(item) for item in problems]})
-        if output == "text":
-            say(f"{'changed ' if problems else 'verified'}  {each.name} {each.version}")
-    if output == "json":
-        say_json(results)
-    if found:
-        fix = "restore the recorded bytes, or add the changed data as a new version: gatewright data add"
-        raise DataError("data is not as recorded", tuple(found), fix=fix)
-
-
-for command in (diff, check, alias):
+for command in (verify, fetch, cache, infer_schema, diff, check, alias):
     data.add_command(command)
-
-
-@dataclass(frozen=True, slots=True)
-class _Folder:
-    """All that a source of data is told here: there may be no model and no state database."""
-
-    root: Path
-    read_again: bool = False
-
-
-def _source(kind: str, root: Path, *, read_again: bool = False) -> DataSource:
-    from gatewright.workspace import Plugins
-
-    folder = cast("Context", _Folder(root.resolve(), read_again))
-    return cast("DataSource", Plugins().build("data", kind, None, folder))
-
-
-def _current(version: DataVersion, root: Path, *, read_again: bool) -> tuple[DataFile, ...]:
-    from gatewright.domain.errors import DataError
-
-    try:
-        return _source(version.kind, root, read_again=read_again).current(version.uri)
-    except DataError:  # nothing there at all: each recorded file is then told as missing
-        return ()
 
 
 def _latest(versions: DataVersions, name: str, role: Role | None) -> DataVersion:
     return versions.latest(name, role) if role else versions.all(name)[-1]
-
-
-def _summary(version: DataVersion) -> dict[str, Any]:
-    return {
-        "name": version.name,
-        "version": version.version,
-        "role": version.role,
-        "digest": version.digest,
-        "rows": version.rows,
-        "data_to": version.data_to.isoformat(),
-        "change": dict(version.change),
-        "parent": version.parent,
-    }
 
 
 def _cells(version: DataVersion) -> tuple[str, ...]:

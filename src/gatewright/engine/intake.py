@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any
 
-from gatewright.domain.errors import DataError, Place, Problem, UnusableInput
+from gatewright.domain.errors import DataError, Place, Problem, UnusableInput, WorldFailed
 from gatewright.domain.lineage import DataFile, DataVersion, Role, RowCount
 from gatewright.effects.files import digest_listing
-from gatewright.ports import DataSource
+from gatewright.ports import DataSource, Pin, PinnedSource
 from gatewright.rules.evalset import check_weighed
 from gatewright.rules.schema import Schema, fingerprint, required_columns
 from gatewright.store.data_versions import DataVersions, version_id
@@ -50,8 +50,12 @@ def add_version(
 
     DataError when the bytes are no table with rows; UnusableInput for arguments that contradict each other.
     """
+    pin = _pin(source, addition)
     files = _chosen(source.current(addition.uri), addition)
+    if _pin(source, addition) != pin:
+        raise WorldFailed(f"{addition.uri} changed while it was read", fix="add it again when nobody writes to it")
     draft = _draft(addition, files, now)
+    draft = replace(draft, pin=pin.value, immutable=pin.immutable) if pin else draft
     if existing := versions.find(addition.name, draft.digest):
         versions.add(draft)  # refuses another role
         return existing, False
@@ -96,6 +100,10 @@ def _chosen(files: Sequence[DataFile], addition: Addition) -> tuple[DataFile, ..
             f"{addition.uri} has no data file {', '.join(absent)}", fix=f"there are: {', '.join(present)}"
         )
     return tuple(present[name] for name in sorted(set(addition.names)))
+
+
+def _pin(source: DataSource, addition: Addition) -> Pin | None:
+    return source.pin(addition.uri, addition.names) if isinstance(source, PinnedSource) else None
 
 
 def _draft(addition: Addition, files: tuple[DataFile, ...], now: datetime) -> DataVersion:
@@ -152,8 +160,6 @@ def _described(draft: DataVersion, path: Path, schema: Schema | None) -> DataVer
 @contextmanager
 def _told_as(addition: Addition, folder: Path) -> Iterator[None]:
     """Tell problems of the files laid in `folder` as problems of the files that the user knows."""
-    base = PurePath(addition.uri)
-    base = base.parent if addition.kind == "file" else base
     try:
         yield
     except DataError as error:
@@ -161,10 +167,19 @@ def _told_as(addition: Addition, folder: Path) -> Iterator[None]:
         for problem in error.problems:
             file = PurePath(problem.where.file)
             if file.is_relative_to(folder):
-                known = replace(problem.where, file=str(base / file.relative_to(folder)))
+                known = replace(problem.where, file=_known_as(addition, file.relative_to(folder).as_posix()))
                 problem = replace(problem, where=known)
             told.append(problem)
         raise DataError(error.what, tuple(told), fix=error.fix) from error
+
+
+def _known_as(addition: Addition, name: str) -> str:
+    """How the user knows the file `name` of the source."""
+    if "://" in addition.uri:
+        one = addition.uri.partition("?")[0].endswith(f"/{name}")
+        return addition.uri if one else f"{addition.uri.rstrip('/')}/{name}"
+    base = PurePath(addition.uri)
+    return str((base.parent if addition.kind == "file" else base) / name)
 
 
 def _known(versions: DataVersions, name: str) -> tuple[DataVersion, ...]:

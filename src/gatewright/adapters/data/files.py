@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gatewright.domain.errors import DataError, DigestChanged, Place, Problem, UnusableInput, WorldFailed
+from gatewright.adapters.data.laying import lay_files
+from gatewright.domain.errors import DataError, DigestChanged, Place, Problem, UnusableInput
 from gatewright.domain.lineage import DataFile, DataVersion
 from gatewright.effects.digest_cache import DigestCache
-from gatewright.effects.failpoints import failpoint
 from gatewright.effects.files import list_files, names_below, safe_join
 from gatewright.effects.tables import FORMATS
 
@@ -70,33 +67,12 @@ class FileSource:
         Files that are there already and right are kept. DigestChanged names the first file that is not as recorded;
         UnusableInput when `into` holds anything else.
         """
-        for file in version.files:
-            source = self._source(version, file)
-            target = safe_join(into, file.path)
-            if self._difference(target, file) is not None:
-                target.unlink(missing_ok=True)
-                _lay(source, target)
-            if changed := self._difference(target, file):
-                target.unlink(missing_ok=True)
-                raise DigestChanged(
-                    f"{source.relative_to(self._root.resolve())} of {version.name} {version.version}",
-                    recorded=f"{file.size:,} bytes sha256:{file.sha256}",
-                    found=changed,
-                    fix="restore the recorded bytes, or add the changed data as a new version: gatewright data add",
-                )
+        path = lay_files(version, into, lambda file: self._source(version, file), self._digests.digest, self._shown)
         self._digests.save()
-        _refuse_strangers(into, version)
-        return into / version.files[0].path if len(version.files) == 1 else into
+        return path
 
-    def _difference(self, path: Path, file: DataFile) -> str | None:
-        """What is at `path` instead of `file`; None when it is just that."""
-        if path.is_symlink() or not path.is_file():
-            return "no file"
-        size = path.stat().st_size
-        if size != file.size:
-            return f"{size:,} bytes"
-        found = self._digests.digest(path)
-        return None if found == file.sha256 else f"{size:,} bytes sha256:{found}"
+    def _shown(self, source: Path) -> str:
+        return source.relative_to(self._root.resolve()).as_posix()
 
     def _source(self, version: DataVersion, file: DataFile) -> Path:
         base = self._place(version.uri)
@@ -116,49 +92,6 @@ class FileSource:
         if "://" in uri:
             raise UnusableInput(f"{uri!r} is no path", fix="files are named by their path below the workspace")
         return safe_join(self._root, uri)
-
-
-def _lay(source: Path, target: Path) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        failpoint(f"before-link:{target.name}")
-        try:
-            os.link(source, target)
-        except OSError:
-            _copy(source, target)  # another file system, or one without hard links
-        failpoint(f"after-link:{target.name}")
-    except OSError as error:
-        raise WorldFailed(
-            f"cannot lay {source.name} at {target}: {error.strerror}", fix="free space or mend the rights, then resume"
-        ) from error
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy so that `target` is whole or absent."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    os.close(handle)
-    unfinished = Path(name)
-    try:
-        shutil.copyfile(source, unfinished)
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _refuse_strangers(into: Path, version: DataVersion) -> None:
-    known = {file.path for file in version.files}
-    below = sorted(path for path in into.rglob("*") if path.is_symlink() or not path.is_dir())
-    for path in below:
-        name = path.relative_to(into).as_posix()
-        if name in known:
-            continue
-        if path.name.startswith(".") and any(path.name.startswith(f".{Path(item).name}.") for item in known):
-            path.unlink()  # an unfinished copy of ours, left by a crash
-            continue
-        raise UnusableInput(
-            f"{into} holds {name}, which is no file of {version.name} {version.version}",
-            fix="remove the folder; it is made again",
-        )
 
 
 def _unusable(uri: str, what: str) -> DataError:

@@ -1,0 +1,307 @@
+"""Sources behind URLs: S3 against moto's server on loopback, http against one that can fail, memory."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatewright.adapters.data.addresses import check_url
+from gatewright.adapters.data.remote import Options, RemoteSource
+from gatewright.domain.errors import DataError, DigestChanged, UnusableInput, WorldFailed
+from gatewright.domain.lineage import DataVersion
+from tests.fixtures.s3 import ENVIRONMENT, Faulty, client, faulty_server, s3_server
+from tests.unit.adapters.data.conftest import Folder, below
+
+Recorded = Callable[..., DataVersion]
+OLD, NEW = b"id,y\n1,0\n", b"id,y\n1,1\n"
+pytestmark = pytest.mark.xdist_group("s3")
+
+
+@dataclass
+class Told:
+    """Progress that remembers."""
+
+    waits: list[str] = field(default_factory=list)
+
+    def stage(self, name: str, state: str, note: str = "") -> None: ...
+    def line(self, text: str) -> None: ...
+    def warning(self, text: str) -> None: ...
+    def waiting(self, what: str) -> None:
+        self.waits.append(what)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client, and two empty buckets: `plain`, and `kept`, which keeps versions; the environment names the server."""
+    for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": endpoint}.items():
+        monkeypatch.setenv(name, value)
+    found = client(endpoint)
+    for name in ("plain", "kept"):
+        found.create_bucket(Bucket=name)
+    found.put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
+    yield found
+    for name in ("plain", "kept"):
+        told = found.list_object_versions(Bucket=name)
+        for each in (*told.get("Versions", ()), *told.get("DeleteMarkers", ())):
+            found.delete_object(Bucket=name, Key=each["Key"], VersionId=each["VersionId"])
+        found.delete_bucket(Bucket=name)
+
+
+def put(bucket: Any, name: str, key: str, data: bytes) -> str:
+    return str(bucket.put_object(Bucket=name, Key=key, Body=data).get("VersionId"))
+
+
+@pytest.fixture
+def source(folder: Folder) -> RemoteSource:
+    return RemoteSource(Options(connect_s=2, read_s=2), folder)
+
+
+def again(folder: Folder, *, fresh: bool = False) -> RemoteSource:
+    """A source as the next process would have it."""
+    return RemoteSource(Options(connect_s=2, read_s=2), Folder(folder.root, read_again=fresh))
+
+
+def forget(folder: Folder) -> None:
+    shutil.rmtree(folder.root / ".gatewright")
+
+
+def test_a_prefix_lists_its_data_files_only(bucket: Any, source: RemoteSource) -> None:
+    for key in ("set/b.csv", "set/deep/a.csv", "set/README.md", "set/.hidden.csv", "settle/c.csv"):
+        put(bucket, "plain", key, OLD)
+    assert [(file.path, file.size) for file in source.current("s3://plain/set")] == [("b.csv", 9), ("deep/a.csv", 9)]
+    assert [file.path for file in source.current("s3://plain/set/b.csv")] == ["b.csv"]
+
+
+def test_a_version_id_is_the_pin_and_brings_the_old_bytes_back(
+    bucket: Any, source: RemoteSource, recorded: Recorded, folder: Folder, tmp_path: Path
+) -> None:
+    first = put(bucket, "kept", "set/a.csv", OLD)
+    other = put(bucket, "kept", "set/b.csv", OLD)
+    version = recorded(source, "fsspec", "s3://kept/set/")
+    assert (version.pin, version.immutable) == (f"{first} {other}", True)
+    put(bucket, "kept", "set/a.csv", NEW)
+    bucket.delete_object(Bucket="kept", Key="set/b.csv")
+    forget(folder)
+    assert source.doubt(version) is None
+    source.read(version, tmp_path / "in")
+    assert below(tmp_path / "in") == {"a.csv": OLD, "b.csv": OLD}
+    bucket.delete_object(Bucket="kept", Key="set/b.csv", VersionId=other)
+    assert source.doubt(version) == "b.csv is gone"
+
+
+def test_a_version_id_in_the_url(bucket: Any, source: RemoteSource, recorded: Recorded) -> None:
+    first = put(bucket, "kept", "a.csv", OLD)
+    put(bucket, "kept", "a.csv", NEW)
+    version = recorded(source, "fsspec", f"s3://kept/a.csv?versionId={first}")
+    assert version.pin == first
+    assert version.files != source.current("s3://kept/a.csv")
+
+
+def test_without_versions_the_pin_only_tells_that_something_changed(
+    bucket: Any, source: RemoteSource, recorded: Recorded, folder: Folder, tmp_path: Path
+) -> None:
+    put(bucket, "plain", "a.csv", OLD)
+    version = recorded(source, "fsspec", "s3://plain/a.csv")
+    assert not version.immutable
+    assert str(version.pin).startswith("marks:")
+    assert source.doubt(version) is None
+    put(bucket, "plain", "a.csv", NEW)
+    assert "recorded at marks:" in str(source.doubt(version))
+    assert source.digests(version) != version.files
+    source.read(version, tmp_path / "in")  # the cache holds the bytes that the bucket has lost
+    assert below(tmp_path / "in") == {"a.csv": OLD}
+    forget(folder)
+    with pytest.raises(DigestChanged, match=r"a\.csv of set .*found 9 bytes sha256:"):
+        source.read(version, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_the_same_bytes_written_again_are_the_same(bucket: Any, source: RemoteSource, recorded: Recorded) -> None:
+    put(bucket, "plain", "a.csv", OLD)
+    version = recorded(source, "fsspec", "s3://plain/a.csv")
+    put(bucket, "plain", "a.csv", OLD)
+    assert source.digests(version) == version.files
+
+
+def test_an_etag_is_no_digest(bucket: Any, source: RemoteSource) -> None:
+    """Of an upload in parts the ETag is no md5 of the bytes."""
+    part = b"id,y\n" + b"1,0\n" * (5 << 18)
+    begun = bucket.create_multipart_upload(Bucket="plain", Key="big.csv")["UploadId"]
+    told = [
+        {"PartNumber": number, "ETag": bucket.upload_part(
+            Bucket="plain", Key="big.csv", UploadId=begun, PartNumber=number, Body=body)["ETag"]}
+        for number, body in ((1, part), (2, b"2,1\n"))
+    ]  # fmt: skip
+    bucket.complete_multipart_upload(Bucket="plain", Key="big.csv", UploadId=begun, MultipartUpload={"Parts": told})
+    (file,) = source.current("s3://plain/big.csv")
+    import hashlib
+
+    assert (file.size, file.sha256) == (len(part) + 4, hashlib.sha256(part + b"2,1\n").hexdigest())
+
+
+def test_an_interrupted_fetch_goes_on_with_what_is_missing(folder: Folder, recorded: Recorded, tmp_path: Path) -> None:
+    with faulty_server() as server:
+        server.files = {"/a.csv": OLD}
+        version = recorded(again(folder), "fsspec", f"{server.address}/a.csv")
+        asked = len(server.asked)
+        again(folder).read(version, tmp_path / "in")
+        assert again(folder).current(version.uri) == version.files
+        assert len(server.asked) == asked, "the bytes came twice"
+        again(folder, fresh=True).current(version.uri)
+        assert len(server.asked) > asked
+
+
+def test_a_damaged_cache_is_fetched_again(folder: Folder, recorded: Recorded, tmp_path: Path) -> None:
+    with faulty_server() as server:
+        server.files = {"/a.csv": OLD}
+        version = recorded(again(folder), "fsspec", f"{server.address}/a.csv")
+        (cached,) = (folder.root / ".gatewright/data-cache/sha256").glob("*/*")
+        assert not cached.stat().st_mode & 0o222
+        cached.chmod(0o644)
+        cached.write_bytes(NEW)
+        again(folder).read(version, tmp_path / "in")
+        assert below(tmp_path / "in") == {"a.csv": OLD}
+
+
+def test_progress_is_told(folder: Folder) -> None:
+    told = Told()
+    with faulty_server() as server:
+        server.files = {"/a.csv": OLD}
+        RemoteSource(Options(), Folder(folder.root, progress=told)).current(f"{server.address}/a.csv")
+    assert told.waits == ["a.csv: 0.0 of 0.0 MB"]
+
+
+@pytest.fixture
+def server() -> Iterator[Faulty]:
+    with faulty_server() as found:
+        found.files = {"/a.csv": OLD}
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "words"),
+    [
+        ("403", WorldFailed, "access is refused"),
+        ("401", WorldFailed, "access is refused"),
+        ("404", DataError, "there is nothing at this address"),
+        ("500", WorldFailed, "500"),
+        ("truncated", WorldFailed, r"a\.csv"),
+        ("hanging", WorldFailed, r"a\.csv"),
+    ],
+)
+def test_faults_of_http(
+    server: Faulty, source: RemoteSource, folder: Folder, mode: str, kind: type[Exception], words: str
+) -> None:
+    server.mode = mode
+    with pytest.raises(kind, match=words):
+        source.current(f"{server.address}/a.csv")
+    assert list((folder.root / ".gatewright").rglob("sha256/*/*")) == []
+    assert list((folder.root / ".gatewright").rglob("coming/*")) == []
+
+
+def test_bytes_that_change_between_list_and_read(server: Faulty, source: RemoteSource) -> None:
+    server.after_get["/a.csv"] = NEW + b"2,2\n"
+    with pytest.raises(WorldFailed, match=r"changed while it was read: a\.csv is another now"):
+        source.current(f"{server.address}/a.csv")
+    assert source.current(f"{server.address}/a.csv")[0].size == 13
+
+
+def test_a_server_that_is_down(source: RemoteSource, folder: Folder) -> None:
+    with faulty_server() as gone:
+        address = gone.address
+    with pytest.raises(WorldFailed, match=r"a\.csv: "):
+        source.current(f"{address}/a.csv")
+
+
+@pytest.mark.parametrize("to", ["http://169.254.169.254/latest/meta-data/x.csv", "file:///etc/passwd"])
+def test_a_redirect_to_secrets_of_the_machine_is_refused(server: Faulty, source: RemoteSource, to: str) -> None:
+    server.mode, server.redirect = "redirect", to
+    with pytest.raises(UnusableInput, match=r"link-local|leads to file"):
+        source.current(f"{server.address}/a.csv")
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "words"),
+    [
+        ("403", WorldFailed, "access is refused"),
+        ("404", DataError, "there is nothing"),
+        ("truncated", WorldFailed, "s3://bucket/a.csv"),
+    ],
+)
+def test_faults_of_s3(
+    server: Faulty, source: RemoteSource, monkeypatch: pytest.MonkeyPatch, mode: str, kind: type[Exception], words: str
+) -> None:
+    for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.address}.items():
+        monkeypatch.setenv(name, value)
+    server.files = {"/bucket/a.csv": OLD}
+    server.mode = mode
+    with pytest.raises(kind, match=words):
+        source.current("s3://bucket/a.csv")
+
+
+def test_an_endpoint_of_s3_that_is_down(source: RemoteSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    with faulty_server() as gone:
+        address = gone.address
+    for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": address}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(WorldFailed, match=r"s3://bucket/a\.csv: "):
+        source.current("s3://bucket/a.csv")
+
+
+def test_memory(source: RemoteSource, recorded: Recorded, tmp_path: Path) -> None:
+    import fsspec
+
+    system = fsspec.filesystem("memory")
+    system.pipe({"/set/a.csv": OLD, "/set/b.csv": NEW})
+    version = recorded(source, "fsspec", "memory://set")
+    assert [file.path for file in version.files] == ["a.csv", "b.csv"]
+    source.read(version, tmp_path / "in")
+    assert below(tmp_path / "in") == {"a.csv": OLD, "b.csv": NEW}
+    system.rm("/set", recursive=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("file:///etc/passwd", "may not come from file"),
+        ("local:///etc/a.csv", "may not come from local"),
+        ("ftp://host/a.csv", "may not come from ftp"),
+        ("s3://key:secret@bucket/a.csv", "credentials"),
+        ("https://ann@host/a.csv", "credentials"),
+        ("https://host/a.csv?X-Amz-Signature=secret", "query"),
+        ("s3://bucket/a.csv?token=secret", "query"),
+        ("https://host/a.csv#secret", "fragment"),
+        ("http://169.254.169.254/a.csv", "link-local"),
+        ("http://[fe80::1]/a.csv", "link-local"),
+        ("http://[::ffff:169.254.169.254]/a.csv", "link-local"),
+        ("http://2852039166/a.csv", "link-local"),
+        ("http://[fd00:ec2::254]/a.csv", "link-local"),
+        ("simplecache::s3://bucket/a.csv", "odd characters"),
+        ("s3:///a.csv", "bucket"),
+        ("https:///a.csv", "host"),
+        ("s3://bucket/a\nb.csv", "odd characters"),
+        ("http://[x/a.csv", "is none"),
+    ],
+)
+def test_urls_that_are_refused(url: str, words: str) -> None:
+    with pytest.raises(UnusableInput, match=words) as caught:
+        check_url(url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://bucket/a/b.csv", "s3://b/a.csv?versionId=x", "memory://a", "http://127.0.0.1:1/a"]
+)
+def test_urls_that_are_accepted(url: str) -> None:
+    assert check_url(url) == url.partition(":")[0]
