@@ -18,7 +18,7 @@ from gatewright.rules.schema import family
 from gatewright.rules.types import type_name
 
 FEW = 20
-"""At most so many different values make an `enum`."""
+"""At most so many different values make an `enum`, and at least two."""
 _OFTEN = 10  # each value of an enum stands in as many rows: one that is rarer may name somebody, or be a slip
 _DECLARABLE = {"int", "float", "string", "bool", "date", "datetime"}
 _ID = re.compile(r"(^|_)(id|uuid|guid|key|serial)$")
@@ -29,7 +29,7 @@ _PERSONAL = re.compile(
     r"(_|$|\d)"
 )
 _SENSITIVE = re.compile(
-    r"(^|_)(sex|gender|race|rac1p|ethnic|ethnicity|hispanic|hisp|origin|religion|age|agep|agegroup|disability|dis|"
+    r"(^|_)(sex|gender|race|rac1_p|ethnic|ethnicity|hispanic|hisp|origin|religion|age|agep|agegroup|disability|dis|"
     r"marital|mar|nativity|nationality|citizen|citizenship|orientation|pregnant|pregnancy|veteran|language)"
     r"(_|$|\d)"
 )
@@ -110,7 +110,7 @@ def _with_values(frame: pl.LazyFrame, guesses: Sequence[Guess]) -> tuple[Guess, 
     few = [
         index
         for index, each in enumerate(guesses)
-        if family(each.stored) in ("int", "string") and 0 < each.distinct <= FEW and not each.personal
+        if family(each.stored) in ("int", "string") and 2 <= each.distinct <= FEW and not each.personal
     ]
     queries = [
         frame.select(pl.nth(index).alias("value")).drop_nulls().group_by("value").len().sort("value") for index in few

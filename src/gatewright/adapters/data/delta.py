@@ -7,6 +7,7 @@ columns stand in paths, deletion vectors and column mapping change what the file
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from gatewright.effects.files import safe_join
 from gatewright.ports import Pin
 
 _AT = "?version="
+_SCHEMES = ("s3", "gs", "az", "abfs")
+_LIMITS = {"connect_timeout": "10s", "timeout": "60s", "max_retries": "3", "retry_timeout": "60s"}
 _CHANGES_ROWS = {"deletionVectors", "columnMapping"}
 
 
@@ -88,7 +91,11 @@ class DeltaSource(CachedSource):
         """The folder or URL of the table."""
         plain = uri.partition(_AT)[0].rstrip("/")
         if "://" in plain:
-            check_url(plain)
+            if check_url(plain) not in _SCHEMES:
+                raise UnusableInput(
+                    f"a Delta table may not be behind {plain.partition(':')[0]}://",
+                    fix=f"use {', '.join(f'{name}://' for name in _SCHEMES)}, or a folder of the workspace",
+                )
             return plain
         return str(safe_join(self._root, plain))
 
@@ -106,7 +113,8 @@ class DeltaSource(CachedSource):
                 "Delta tables need deltalake, which is not installed", fix="pip install 'gatewright[delta]'"
             ) from error
         try:
-            table = DeltaTable(base, version=pinned if pinned is not None else int(chosen) if chosen else None)
+            asked = pinned if pinned is not None else int(chosen) if chosen else None
+            table = DeltaTable(base, version=asked, storage_options=_LIMITS if "://" in base else None)
         except TableNotFoundError as error:
             raise unusable(uri, "there is no Delta table") from error
         except DeltaError as error:
@@ -134,4 +142,5 @@ def _refuse_partial(table: Any, uri: str) -> None:
 
 
 def _words(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    plain = re.sub(r"\x1b\[[0-9;]*m|\s+|↳", " ", str(error))
+    return re.sub(r" +", " ", plain).strip()[:300] or type(error).__name__

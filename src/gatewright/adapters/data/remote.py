@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from gatewright.adapters.data.addresses import check_url
@@ -132,5 +133,9 @@ def _item(base: str, name: str, info: Mapping[str, Any]) -> Item:
         at=f"{base}/{name}",
         size=int(size) if size is not None else None,
         version=str(version) if version and version != "null" else None,
-        mark=" ".join(str(info[mark]) for mark in _MARKS if info.get(mark)) or None,
+        mark=" ".join(_word(info[mark]) for mark in _MARKS if info.get(mark)) or None,
     )
+
+
+def _word(mark: Any) -> str:
+    return str(mark.timestamp() if isinstance(mark, datetime) else mark)

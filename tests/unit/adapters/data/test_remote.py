@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from gatewright.adapters.data.addresses import check_url
@@ -145,8 +148,6 @@ def test_an_etag_is_no_digest(bucket: Any, source: RemoteSource) -> None:
     ]  # fmt: skip
     bucket.complete_multipart_upload(Bucket="plain", Key="big.csv", UploadId=begun, MultipartUpload={"Parts": told})
     (file,) = source.current("s3://plain/big.csv")
-    import hashlib
-
     assert (file.size, file.sha256) == (len(part) + 4, hashlib.sha256(part + b"2,1\n").hexdigest())
 
 
@@ -260,8 +261,6 @@ def test_an_endpoint_of_s3_that_is_down(source: RemoteSource, monkeypatch: pytes
 
 
 def test_memory(source: RemoteSource, recorded: Recorded, tmp_path: Path) -> None:
-    import fsspec
-
     system = fsspec.filesystem("memory")
     system.pipe({"/set/a.csv": OLD, "/set/b.csv": NEW})
     version = recorded(source, "fsspec", "memory://set")
@@ -305,3 +304,18 @@ def test_urls_that_are_refused(url: str, words: str) -> None:
 )
 def test_urls_that_are_accepted(url: str) -> None:
     assert check_url(url) == url.partition(":")[0]
+
+
+@pytest.mark.parametrize(
+    ("package", "uri", "extra"),
+    [("fsspec", "s3://b/a.csv", "s3"), ("s3fs", "s3://b/a.csv", "s3"), ("aiohttp", "http://127.0.0.1:1/a.csv", "s3")],
+)
+def test_a_package_that_is_missing_is_named(
+    source: RemoteSource, monkeypatch: pytest.MonkeyPatch, package: str, uri: str, extra: str
+) -> None:
+    for scheme in ("s3", "http"):
+        monkeypatch.delitem(fsspec.registry._registry, scheme, raising=False)  # what other tests have loaded
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UnusableInput, match="not installed") as caught:
+        source.current(uri)
+    assert f"gatewright[{extra}]" in caught.value.fix
