@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from gatewright.domain.claim import Order, Started
 from gatewright.domain.evidence import History, Look
 from gatewright.domain.lineage import Artifact, Candidate, DataFile, DataVersion, ModelVersion
 from gatewright.domain.notice import Notice
@@ -78,6 +79,27 @@ class DataSource(Protocol):
 
     def read(self, version: DataVersion, into: Path) -> Path:
         """Lay exactly the files of `version` below `into`, verified; return the file or folder to hand on."""
+
+
+@runtime_checkable
+class Probed(Protocol):
+    """A `DataSource` that can cheaply tell whether it holds something new; one without it is not watched."""
+
+    def probe(self, uri: str) -> str:
+        """The present pin of what lies at `uri`: another one when the bytes may be others. No byte is read.
+
+        DataError when there is nothing usable, WorldFailed when it cannot be asked.
+        """
+
+
+class Trigger(Protocol):
+    """Whoever starts the run of a change of data: this machine, or a CI."""
+
+    def start(self, order: Order) -> Started:
+        """Have the run of `order` started; the same order again gives the same run, not a second one.
+
+        StartFailed says whether it may be tried again, Pending that it has to wait for something else.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--resume", metavar="RUN", help="Go on with an open run; nothing that is proven done is repeated.")
 @click.option("--force", is_flag=True, help="Run all stages although nothing changed.")
 @click.option("--if-changed", is_flag=True, help="Say that doing nothing is fine; it is what run does without --force.")
+@click.option("--run-id", metavar="RUN", help="Open the run under this id, or go on with it: what data watch starts.")
 @skip_option
 @bootstrap_option
 @acceptance_options
@@ -43,6 +44,7 @@ def run(
     resume: str | None,
     force: bool,
     if_changed: bool,
+    run_id: str | None,
     skip: tuple[str, ...],
     bootstrap_by: str | None,
     accept: bool,
@@ -71,6 +73,8 @@ def run(
         raise BadCommand(f"{what} is for a new run, --resume for an open one", fix="leave one of them out")
     if force and if_changed:
         raise BadCommand("--force runs, --if-changed may not", fix="leave one of them out")
+    if run_id is not None and (resume := _to_resume(root, run_id, resume)) and _is_worked_on(root, resume, output):
+        return
     by_hand = bool(resume or force or bootstrap_by or accepted_by)
     if not by_hand and _known_unchanged(root, output):
         return
@@ -82,7 +86,7 @@ def run(
     if resume:
         chosen: RunFolder | None = workspace.runs.get(resume)
     else:
-        chosen = _open(workspace, root, output, bootstrap_by, accepted_by, by_hand=by_hand)
+        chosen = _open(workspace, root, output, bootstrap_by, accepted_by, by_hand=by_hand, run_id=run_id)
     if chosen is None:
         return
     if output == "text":
@@ -103,6 +107,7 @@ def _open(
     accepted_by: str | None,
     *,
     by_hand: bool,
+    run_id: str | None,
 ) -> RunFolder | None:
     """A new run; None when the plan is that nothing runs, which is then told, recorded and remembered."""
     from gatewright.engine.opening import open_run, proof_unchanged, record_skip
@@ -111,12 +116,37 @@ def _open(
 
     planned = plan_run(workspace, accepted_by=accepted_by)
     if planned.plan.action != "nothing" or by_hand:
-        return open_run(workspace, bootstrap_by=bootstrap_by, accepted_by=accepted_by, planned=planned)
+        return open_run(workspace, bootstrap_by=bootstrap_by, accepted_by=accepted_by, planned=planned, run_id=run_id)
     proof = proof_unchanged(planned)
     record_skip(workspace, planned)
     remember_unchanged(root.resolve(), chosen_model(), proof, workspace.project.train.command[0])
     _tell_unchanged(proof, output)
     return None
+
+
+def _to_resume(root: Path, run_id: str, resume: str | None) -> str | None:
+    """`run_id`, if a run with this id was opened already."""
+    from gatewright.rules.watching import RUN_ID
+    from gatewright.store.runs import Runs
+
+    if resume is not None:
+        raise BadCommand("--run-id opens a run or goes on with it, --resume goes on", fix="leave one of them out")
+    if not RUN_ID.fullmatch(run_id):
+        raise BadCommand(f"{run_id!r} is no id of a run", fix="YYYYMMDD-HHMMSS-HEX, as gatewright data claims shows it")
+    return run_id if Runs(root.resolve() / ".gatewright" / "runs").find(run_id) else None
+
+
+def _is_worked_on(root: Path, run_id: str, output: Output) -> bool:
+    """Tell that another process works on this run, which is then left alone."""
+    from gatewright.store.runs import Runs
+
+    if not Runs(root.resolve() / ".gatewright" / "runs").get(run_id).held():
+        return False
+    if output == "json":
+        say_json({"run": run_id, "held": True})
+    else:
+        say(f"another process works on run {run_id}: nothing to do here")
+    return True
 
 
 def _known_unchanged(root: Path, output: Output) -> bool:

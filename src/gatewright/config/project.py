@@ -24,6 +24,7 @@ SECTIONS = {
     "registry": ("registries", "local"),
     "serving": ("traffic", "envoy"),
     "evidence": ("evidence", "access-log"),
+    "trigger": ("triggers", "local"),
 }
 """Section of the file -> the family of plugins it configures, and the kind it has by default."""
 NOTIFY = "notify"

@@ -13,7 +13,8 @@
     │   └── DigestChanged                    an input is not the one that was recorded
     ├── WorldFailed                      4   a process, a file system or a service did not do its part
     │   ├── DatabaseBusy                     another process holds the state database
-    │   └── LeaseLost                        somebody else drives this rollout now
+    │   ├── LeaseLost                        somebody else drives this rollout now
+    │   └── StartFailed                      what should start a run did not take the order
     ├── Pending                          6   not finished yet: paused, or still being observed
     └── Interrupted                    130   Ctrl-C; the run can be resumed
 
@@ -172,6 +173,21 @@ class LeaseLost(WorldFailed):
     """Another controller holds the lease of this rollout; nothing was changed."""
 
     page = "rollout"
+
+
+class StartFailed(WorldFailed):
+    """A run could not be started: a CI refused, did not answer, or a process did not begin.
+
+    `again` says whether the same order may succeed later, `after_s` how many seconds the other side wants to be left
+    alone.
+    """
+
+    page = "triggers"
+
+    def __init__(self, what: str, *, fix: str = "", again: bool = False, after_s: float = 0.0) -> None:
+        super().__init__(what, fix=fix)
+        self.again = again
+        self.after_s = after_s
 
 
 class Pending(GatewrightError):

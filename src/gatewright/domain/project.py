@@ -152,3 +152,4 @@ class Project:
     evidence: Plugin = field(default_factory=lambda: Plugin(kind="access-log"))
     rollout: RolloutPolicy = RolloutPolicy()
     notify: tuple[Plugin, ...] = ()
+    trigger: Plugin = field(default_factory=lambda: Plugin(kind="local"))

@@ -1,11 +1,11 @@
-"""One GET to a service that is not ours: http or https, one time limit for the whole answer, no redirect followed."""
+"""One call to a service that is not ours: http or https, one time limit for the whole answer, no redirect followed."""
 
 from __future__ import annotations
 
 import socket
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from gatewright.domain.errors import WorldFailed
@@ -21,10 +21,20 @@ class Answer:
     status: int
     body: bytes
     location: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def ask(url: str, *, timeout_s: float, headers: Mapping[str, str] | None = None) -> Answer:
-    """GET `url`. WorldFailed without an answer, and for one that is not there after `timeout_s` or larger than 8 MiB.
+def ask(
+    url: str,
+    *,
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
+    method: str = "GET",
+    body: bytes | None = None,
+) -> Answer:
+    """GET (or `method`) `url`; the names of an answer's headers are in lower case.
+
+    WorldFailed without an answer, and for one that is not there after `timeout_s` or larger than 8 MiB.
 
     Neither the query of `url` nor a header is ever told.
     """
@@ -42,9 +52,9 @@ def ask(url: str, *, timeout_s: float, headers: Mapping[str, str] | None = None)
     timer.daemon = True
     try:
         timer.start()
-        connection.request("GET", target, headers=dict(headers or {}))
+        connection.request(method, target, body, dict(headers or {}))
         answer = connection.getresponse()
-        body = answer.read(_LARGEST + 1)
+        data = answer.read(_LARGEST + 1)
     except (OSError, http.client.HTTPException) as error:
         if late.is_set() or isinstance(error, TimeoutError):
             raise WorldFailed(f"{shown} gave no whole answer within {timeout_s:.3g} s", fix="is it busy?") from error
@@ -56,10 +66,11 @@ def ask(url: str, *, timeout_s: float, headers: Mapping[str, str] | None = None)
         connection.close()
     if late.is_set():
         raise WorldFailed(f"{shown} gave no whole answer within {timeout_s:.3g} s", fix="is it busy?")
-    if len(body) > _LARGEST:
+    if len(data) > _LARGEST:
         raise WorldFailed(f"{shown} answered with more than {_LARGEST >> 20} MiB", fix="is this the right address?")
     failpoint(f"after-http:{parts.path}")
-    return Answer(status=answer.status, body=body, location=answer.getheader("location") or "")
+    told = {name.lower(): value for name, value in answer.getheaders()}
+    return Answer(status=answer.status, body=data, location=told.get("location", ""), headers=told)
 
 
 def _cut(connection: object, late: threading.Event) -> None:

@@ -58,8 +58,11 @@ def open_run(
     bootstrap_by: str | None = None,
     accepted_by: str | None = None,
     planned: Planned | None = None,
+    run_id: str | None = None,
 ) -> RunFolder:
     """A new run with its lock.json; an older open run of the model that nobody works on is ended as superseded.
+
+    With a `run_id` it gets that id; if somebody was faster, it is the run that is there.
 
     Pending while a rollout of the model is in progress; SchemaBlocked when the data breaks who reads it, and nobody is
     named in `accepted_by`.
@@ -89,10 +92,13 @@ def open_run(
             "there is no schema change to accept", fix="leave out --accept-schema-change; gatewright plan tells more"
         )
     now = workspace.clock.now()
-    run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    run_id, told = run_id or f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", run_id is not None
     _supersede(workspace, model, run_id)
-    run = workspace.runs.create(run_id)
-    run.write(LOCK, _lock(run_id, now, planned, _pinned(workspace, planned, baseline, bootstrap_by)))
+    run = workspace.runs.create(run_id, again=told)
+    with run.hold():
+        if told and run.read(LOCK) is not None:
+            return run
+        run.write(LOCK, _lock(run_id, now, planned, _pinned(workspace, planned, baseline, bootstrap_by)))
     if planned.plan.accepted_by is not None:
         event = Event(
             at=now,
@@ -168,7 +174,7 @@ def open_runs(workspace: Workspace) -> list[RunFolder]:
 def _supersede(workspace: Workspace, model: str, successor: str) -> None:
     for run in workspace.runs.open():
         lock = run.read(LOCK)
-        if lock is None or lock.body["model"] != model or run.held():
+        if lock is None or lock.body["model"] != model or run.id == successor or run.held():
             continue
         end_run(workspace, run, kind="aborted", why=f"superseded by run {successor}")
 

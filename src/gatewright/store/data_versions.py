@@ -30,6 +30,7 @@ class DataVersions:
         self._root = root
         self._folder = root / FOLDER
         self.aliases = Aliases(root)
+        self._parsed: dict[Path, tuple[tuple[int, int, int], DataVersion]] = {}
 
     def path(self, version: DataVersion) -> Path:
         """Where the pointer file of `version` lies."""
@@ -143,7 +144,14 @@ class DataVersions:
         return sorted(path for path in (self._folder / name).glob("*.yaml") if not path.name.startswith("."))
 
     def _read(self, path: Path) -> DataVersion:
-        return read_pointer(read_bytes(path, LIMIT), path, shown=self._shown(path))
+        """The version that a file holds; a file that is just as it was is not read again."""
+        found = path.stat()
+        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        known = self._parsed.get(path)
+        if known is None or known[0] != stamp:
+            known = stamp, read_pointer(read_bytes(path, LIMIT), path, shown=self._shown(path))
+            self._parsed[path] = known
+        return known[1]
 
     def _shown(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()

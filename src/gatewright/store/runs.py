@@ -131,14 +131,22 @@ class Runs:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def create(self, run_id: str) -> RunFolder:
-        """A new, empty run folder. What was left in folders of runs that were never opened is swept away."""
+    def create(self, run_id: str, *, again: bool = False) -> RunFolder:
+        """A new, empty run folder; `again` allows for one that is there already.
+
+        What was left in folders of runs that were never opened is swept away.
+        """
         path = self.root / run_id
         for other in self.root.iterdir() if self.root.is_dir() else ():
             if not (other / f"{LOCK}.json").exists():
                 sweep(other)
-        path.mkdir(parents=True)
+        path.mkdir(parents=True, exist_ok=again)
         return RunFolder(path)
+
+    def find(self, run_id: str) -> RunFolder | None:
+        """The run with this id, if it was opened."""
+        path = safe_join(self.root, run_id)
+        return RunFolder(path) if (path / f"{LOCK}.json").is_file() else None
 
     def get(self, run_id: str) -> RunFolder:
         """The run with this id; UnusableInput with the known ones when there is none."""

@@ -1,4 +1,4 @@
-"""What is installed here: one registry, one way of serving, three kinds of evidence, two of telling."""
+"""What is installed here: one registry, one way of serving, kinds of evidence, of telling and of starting."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from gatewright.adapters.notifiers.command import Options as CommandOptions
 from gatewright.adapters.notifiers.webhook import Options as WebhookOptions
 from gatewright.adapters.registries.local import Options as LocalOptions
 from gatewright.adapters.traffic.envoy.options import Options as EnvoyOptions
+from gatewright.adapters.triggers.branch import Options as BranchOptions
+from gatewright.adapters.triggers.github import Options as GithubOptions
+from gatewright.adapters.triggers.gitlab import Options as GitlabOptions
+from gatewright.adapters.triggers.jenkins import Options as JenkinsOptions
+from gatewright.adapters.triggers.local import Options as TriggerOptions
 from gatewright.config.project import Configuration, read_configuration
 from gatewright.domain.errors import ConfigError, Problem
 from gatewright.domain.project import Project
@@ -30,6 +35,11 @@ class Installed:
         ("evidence", "prometheus"): PrometheusOptions,
         ("notifiers", "webhook"): WebhookOptions,
         ("notifiers", "command"): CommandOptions,
+        ("triggers", "local"): TriggerOptions,
+        ("triggers", "branch"): BranchOptions,
+        ("triggers", "github"): GithubOptions,
+        ("triggers", "gitlab"): GitlabOptions,
+        ("triggers", "jenkins"): JenkinsOptions,
     }
 
     def names(self, group: str) -> Sequence[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gatewright.adapters.data.laying import CHANGED, lay_files
-from gatewright.domain.errors import DataError, DigestChanged, Place, Problem, WorldFailed
+from gatewright.domain.errors import DataError, DigestChanged, Place, Problem, UnusableInput, WorldFailed
 from gatewright.domain.lineage import DataFile, DataVersion
 from gatewright.effects.digest_cache import DigestCache
 from gatewright.effects.tables import FORMATS
@@ -63,7 +63,7 @@ class Item:
 
 
 class CachedSource(ABC):
-    """Ports `DataSource` and `PinnedSource` on top of a list of items and their bytes."""
+    """Ports `DataSource`, `PinnedSource` and `Probed` on top of a list of items and their bytes."""
 
     def __init__(self, context: Surroundings) -> None:
         self._root = context.root.resolve()
@@ -117,6 +117,16 @@ class CachedSource(ABC):
     def pin(self, uri: str, names: Sequence[str] = ()) -> Pin | None:
         """The id of what is at `uri` now (of the files `names`, else of all)."""
         return self.pin_of(uri, [item for item in self.listed(uri, None) if not names or item.path in names])
+
+    def probe(self, uri: str) -> str:
+        """The present pin of all that lies at `uri`; UnusableInput where nothing changes with the bytes."""
+        pin = self.pin(uri)
+        if pin is None:
+            raise UnusableInput(
+                f"{uri} tells nothing that changes with its bytes, so nobody can watch it",
+                fix="gatewright data add tells what is new",
+            )
+        return pin.value
 
     def doubt(self, version: DataVersion) -> str | None:
         """Why the bytes of `version` may not be there any more, by pin and size alone; None when all is well."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,23 +44,26 @@ class FileSource:
 
     def current(self, uri: str) -> tuple[DataFile, ...]:
         """The data file at `uri`, or all data files below it (dot files left out), digested as they are now."""
-        place = self._place(uri)
-        if not place.exists():
-            raise _unusable(uri, "there is nothing at this path")
-        if place.is_file():
-            names: Iterable[str] | None = None
-            found = [place.name]
-        else:
-            shown = (name for name in names_below(place) if not name.startswith(".") and "/." not in name)
-            names = found = sorted(name for name in shown if name.lower().endswith(FORMATS))
-        if not found or not found[0].lower().endswith(FORMATS):
-            raise _unusable(uri, f"there is no data file; their names end in {' or '.join(FORMATS)}")
+        place, names = self._listed(uri)
         try:
             return list_files(place, names, self._digests.digest)
         except OSError as error:
             raise _unusable(uri, f"cannot be read: {error.strerror}") from error
         finally:
             self._digests.save()
+
+    def probe(self, uri: str) -> str:
+        """A digest over the names, sizes, inodes and times of the files at `uri`; no byte is read."""
+        place, names = self._listed(uri)
+        lines = []
+        try:
+            for path in [place / name for name in names] if names else [place]:
+                found = path.stat()
+                # Not the ctime: laying a file as a hard link changes it.
+                lines.append(f"{path}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ino}")
+        except OSError as error:
+            raise _unusable(uri, f"cannot be read: {error.strerror}") from error
+        return "stat:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
     def read(self, version: DataVersion, into: Path) -> Path:
         """Lay exactly the files of `version` below `into`, as hard links or copies, each proved by size and sha256.
@@ -73,6 +77,21 @@ class FileSource:
 
     def _shown(self, source: Path) -> str:
         return source.relative_to(self._root.resolve()).as_posix()
+
+    def _listed(self, uri: str) -> tuple[Path, Iterable[str] | None]:
+        """The place at `uri`, and the sorted names of the data files below it; None when it is itself a file."""
+        place = self._place(uri)
+        if not place.exists():
+            raise _unusable(uri, "there is nothing at this path")
+        names: Iterable[str] | None = None
+        if place.is_file():
+            found = [place.name]
+        else:
+            shown = (name for name in names_below(place) if not name.startswith(".") and "/." not in name)
+            names = found = sorted(name for name in shown if name.lower().endswith(FORMATS))
+        if not found or not found[0].lower().endswith(FORMATS):
+            raise _unusable(uri, f"there is no data file; their names end in {' or '.join(FORMATS)}")
+        return place, names
 
     def _source(self, version: DataVersion, file: DataFile) -> Path:
         base = self._place(version.uri)

@@ -1,0 +1,1 @@
+"""Whoever starts the run of a change of data: port `Trigger`."""
