@@ -77,7 +77,6 @@ def test_fetch_moves_a_clean_checkout_forward(root: Path, shell: Shell, tmp_path
     git(root, "branch", "--set-upstream-to", "origin/" + git(root, "branch", "--show-current").strip())
     git(tmp_path, "clone", "--quiet", "origin.git", "other")
     other = tmp_path / "other"
-    (other / "data" / "train").mkdir()
     colleague(other)
     git(other, "push", "--quiet")
     assert kinds(look(shell, "--fetch")[0]) == ["fetched", "untold", "started"]  # its bytes were not pushed
