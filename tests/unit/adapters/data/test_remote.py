@@ -88,6 +88,14 @@ def test_a_prefix_lists_its_data_files_only(bucket: Any, source: RemoteSource) -
     assert [file.path for file in source.current("s3://plain/set/b.csv")] == ["b.csv"]
 
 
+def test_a_watch_learns_of_another_file_by_the_pin_alone(bucket: Any, source: RemoteSource) -> None:
+    put(bucket, "plain", "set/a.csv", OLD)
+    before = source.probe("s3://plain/set")
+    assert source.probe("s3://plain/set") == before
+    put(bucket, "plain", "set/b.csv", NEW)
+    assert source.probe("s3://plain/set") != before
+
+
 def test_a_version_id_is_the_pin_and_brings_the_old_bytes_back(
     bucket: Any, source: RemoteSource, recorded: Recorded, folder: Folder, tmp_path: Path
 ) -> None:
