@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from tests.simulation import crowd_figures
 from tests.simulation.figures import FAULTS, PROMOTE_MARGINS, Figures, at_the_promote_margin, equal_models, time_to_find
 
 Cell = Callable[..., Figures]
@@ -40,7 +41,7 @@ def cells() -> dict[str, Cell]:
         for guarded in (False, True):
             name = f"at the promote margin, {', '.join(metrics)}, {'whole rule' if guarded else 'no rollback'}"
             found[name] = partial(at_the_promote_margin, metrics, guarded=guarded)
-    return found
+    return {**found, **crowd_figures.cells()}
 
 
 def main() -> None:

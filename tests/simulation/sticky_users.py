@@ -64,11 +64,12 @@ class RegularStreams(Streams):
 
     def __init__(self, traffic: Traffic, crowd: Crowd, rng: np.random.Generator, *, told: bool) -> None:
         super().__init__(traffic, crowd.past, rng)
-        self._crowd, self._told = crowd, told
+        self._told = told
+        self._sizes, self._shares = (crowd.sizes, crowd.rates) if told else _together(crowd)
 
     def draw(self, at_s: float, seconds: float) -> Requests:
-        rng, rates = self.rng, self._crowd.rates
-        n = rng.poisson(self._crowd.sizes * self.traffic.per_second * seconds)
+        rng, rates = self.rng, self._shares
+        n = rng.poisson(self._sizes * self.traffic.per_second * seconds)
         bad = np.stack([rng.binomial(n, of_metric) for of_metric in rates])
         worse = by_stable = bad.sum(axis=2)
         if any(map(np.any, self.traffic.excess)):
@@ -81,6 +82,12 @@ class RegularStreams(Streams):
             )
         groups = np.concatenate([n[None], bad]) if self._told else None
         return Requests(n.sum(axis=1), by_stable, worse, self._columns, groups)
+
+
+def _together(crowd: Crowd) -> tuple[Floats, Floats]:
+    """The same traffic with one group a stratum: nobody asks for more, and it is drawn faster."""
+    sizes = crowd.sizes.sum(axis=1, keepdims=True)
+    return sizes, (crowd.sizes * crowd.rates).sum(axis=2, keepdims=True) / sizes
 
 
 def design_effect(n: Floats, bad: Floats) -> float:

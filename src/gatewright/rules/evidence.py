@@ -17,7 +17,7 @@ from gatewright.stats.confidence import Interval
 SHARE_OF_ALPHA: Mapping[LiveMetric, float] = {"errors": 0.3, "latency": 0.2, "quality": 0.3}
 PROMOTE_ALPHA = 0.05
 BREAKER_ALPHA = 0.001
-LUCK = 3.0  # standard deviations of the luck with the users that no rollback is made of: one in 700 is beyond
+LUCK = 3.5  # standard deviations of the luck with the users that no rollback is made of: one in 4,300 is beyond
 _WIDEST = 0.9
 
 
