@@ -251,6 +251,15 @@ class Check(Protocol):
         """Check the workspace at `root`; never raises for a tool that is missing or broken."""
 
 
+class DataCheck(Protocol):
+    """A check of a data set that the team wrote itself."""
+
+    name: str
+
+    def run(self, root: Path, path: Path, version: DataVersion) -> CheckResult:
+        """Check the table at `path`, the bytes of `version`; never raises for a tool that is missing or broken."""
+
+
 class Gateway(Protocol):
     """The proxy that the supervisor runs: a process that is told by files and read back over HTTP."""
 

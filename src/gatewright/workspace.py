@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -22,6 +22,7 @@ from gatewright.ports import (
     Check,
     Clock,
     Context,
+    DataCheck,
     DataSource,
     Executor,
     Gateway,
@@ -131,6 +132,7 @@ class Workspace:
     checks: Mapping[str, Check]
     notices: Notices
     notifiers: Mapping[str, Addressee]
+    data_checks: tuple[DataCheck, ...] = ()
 
     @classmethod
     def open(
@@ -172,6 +174,7 @@ class Workspace:
             checks=_checks(project, build),
             notices=Notices(database, project.model),
             notifiers=_notifiers(project, build),
+            data_checks=tuple(_data_checks(project, build)),
         )
 
 
@@ -192,3 +195,10 @@ def _checks(project: Project, build: Any) -> dict[str, Check]:
     if project.checks.dependencies:
         chosen["dependencies"] = build("checks", "pip-audit", project.checks.dependencies)
     return chosen
+
+
+def _data_checks(project: Project, build: Any) -> Iterator[DataCheck]:
+    section = project.checks.data
+    for kind in ("pandera", "command"):
+        if section is not None and getattr(section, kind) is not None:
+            yield build("data_checks", kind, section)

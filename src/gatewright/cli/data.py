@@ -14,6 +14,7 @@ from gatewright.cli.data_diff import diff
 from gatewright.cli.data_fetch import cache, fetch
 from gatewright.cli.data_infer import infer_schema
 from gatewright.cli.data_sources import source_of, summary
+from gatewright.cli.data_validate import validate
 from gatewright.cli.data_verify import verify
 from gatewright.cli.data_watch import claims, watch
 from gatewright.cli.failures import CommandGroup
@@ -42,6 +43,7 @@ def data() -> None:
       gatewright data verify
       gatewright data fetch acs-train
       gatewright data diff acs-train@2015 acs-train@2016
+      gatewright data validate acs-train
       gatewright data check --against origin/main
       gatewright data watch --once
     """
@@ -200,7 +202,7 @@ def show(name: str, version: str | None, role: Role | None, root: Path, output: 
     table(facts)
 
 
-for command in (verify, fetch, cache, infer_schema, diff, check, alias, watch, claims):
+for command in (validate, verify, fetch, cache, infer_schema, diff, check, alias, watch, claims):
     data.add_command(command)
 
 

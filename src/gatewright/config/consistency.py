@@ -18,19 +18,22 @@ from gatewright.config.values import Finding, Values
 from gatewright.domain.errors import Problem
 from gatewright.domain.gate import CORE_GATES, GATE_NAMES
 from gatewright.domain.metrics import METRICS
-from gatewright.domain.project import EVALUATION_PLACEHOLDERS, PLACEHOLDERS
+from gatewright.domain.project import DATA_PLACEHOLDERS, EVALUATION_PLACEHOLDERS, PLACEHOLDERS
 from gatewright.domain.rollout import DriftMargins, QualityMargins, RolloutPolicy
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
 _OF_A_SHELL = re.compile(r"[$`;|&<>*?]")
+_PANDERA = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "fish"})
 _LEFT_TO_A_SHELL = re.compile(r"\$(?:[A-Za-z_]|\()|(?:;|&&?|\|\|?|<|>>?)$")
 _NAMES: tuple[Path, ...] = (("model",), ("data", "train"), ("data", "evaluation"))
 _PATHS: tuple[Path, ...] = (("data", "schema"), ("checks", "dependencies", "requirements"))
 _COMMAND: Path = ("train", "command")
 _PREDICT: Path = ("evaluation", "command")
-_COMMANDS = {_COMMAND: PLACEHOLDERS, _PREDICT: EVALUATION_PLACEHOLDERS}
+_DATA_CHECKS: Path = ("checks", "data")
+_CHECK: Path = (*_DATA_CHECKS, "command")
+_COMMANDS = {_COMMAND: PLACEHOLDERS, _PREDICT: EVALUATION_PLACEHOLDERS, _CHECK: DATA_PLACEHOLDERS}
 
 
 def contradictions(value: dict[str, Any], document: Document, root: File) -> Iterator[Problem]:
@@ -41,6 +44,7 @@ def contradictions(value: dict[str, Any], document: Document, root: File) -> Ite
         _paths(values, root),
         _placeholders(values),
         _shell_words(values),
+        _data_checks(values),
         _margins_of_text(document.value),
         _data(values),
         measured(values),
@@ -119,6 +123,15 @@ def _shell_words(values: Values) -> Iterator[Finding]:
         for index, word in enumerate(words):
             if isinstance(word, str) and _LEFT_TO_A_SHELL.search(_PLACEHOLDER.sub("", word)):
                 yield (*path, index), f"{shown(word)} is for a shell, and none reads it: write the value itself"
+
+
+def _data_checks(values: Values) -> Iterator[Finding]:
+    section = values.at(_DATA_CHECKS)
+    if isinstance(section, dict) and not {"pandera", "command"} & section.keys():
+        yield _DATA_CHECKS, "checks nothing: write pandera: module:Name, or command: [program, argument]"
+    schema = values.at((*_DATA_CHECKS, "pandera"))
+    if isinstance(schema, str) and not _PANDERA.fullmatch(schema):
+        yield (*_DATA_CHECKS, "pandera"), f"{shown(schema)} names no schema: write module:Name"
 
 
 def _margins_of_text(value: Any, path: Path = ()) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from gatewright.domain.rollout import RolloutPolicy
 Text = Annotated[str, MinLen(1)]
 EVALUATION_PLACEHOLDERS = ("model.path", "model.role", "data.path", "output.path")
 PLACEHOLDERS = ("data.path", "data.version", "run.id", "output.dir", "model")
+DATA_PLACEHOLDERS = ("data.path", "data.name", "data.version", "data.role")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +52,21 @@ class DependenciesSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataChecksSection:
+    """The team's own checks of each data set, after the schema file: a pandera schema (`module:Name`), a command."""
+
+    pandera: Text | None = None
+    command: Annotated[tuple[Text, ...], MinLen(1)] | None = None
+    timeout: Duration = Duration(600.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChecksSection:
-    """Checks of the code before anything is trained; None leaves one out."""
+    """Checks of code and data before anything is trained; None leaves one out."""
 
     lint: LintSection | None = LintSection()
     dependencies: DependenciesSection | None = DependenciesSection()
+    data: DataChecksSection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import polars as pl
 
-from gatewright.rules.schema import Column, Schema, Value, accepts, family
-from gatewright.rules.types import as_type, example, type_name
+from gatewright.rules.data_reference import DriftFound, Reference, drift_found, drift_questions
+from gatewright.rules.data_rules import RowRule, at, column_rules, condition_rules, with_values
+from gatewright.rules.schema import Schema
+from gatewright.rules.types import example
 
+EXAMPLE_ROWS = 20
 _EXAMPLES = 5
 _LOOKED_AT = 1000
+_KEYS = 2
+_ROW = "\0row"
 HIDDEN = "(personal: not shown)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """One rule that `count` of `rows` rows break. `column` is empty for the table as a whole.
+    """One rule that `count` of `rows` rows break. `column` is empty for the table as a whole and for rules in SQL.
 
-    `rule` is one of missing, extra, type, null, nan, infinite, range, enum, regex, duplicate, classes, rows.
+    `rule` is one of missing, extra, type, null, nan, infinite, range, enum, regex, duplicate, classes, rows, or the
+    name of a rule in SQL. `examples` are values; `example_rows` at most 20 rows, each with its number from 1 (`row`),
+    its unique columns and those that the rule reads.
     """
 
     column: str
@@ -28,6 +36,7 @@ class Violation:
     rows: int
     allowed: str
     examples: tuple[str, ...] = ()
+    example_rows: tuple[Mapping[str, str], ...] = ()
 
     def __str__(self) -> str:
         where = f"{self.column}: " if self.column else ""
@@ -36,47 +45,79 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Rule:
-    """`count` gives the number of rows that break the rule; `bad` marks them in `value`, when examples help."""
+class DataJudgement:
+    """All that is wrong with a table, and how far it moved from the reference.
 
-    column: str
-    name: str
-    allowed: str
-    count: pl.Expr
-    value: pl.Expr | None = None
-    bad: pl.Expr | None = None
+    `unjudged` tells by name of a rule in SQL for how many rows it had no answer (a value was null), or, in words,
+    why it could not be asked at all.
+    """
+
+    rows: int
+    violations: tuple[Violation, ...]
+    unjudged: Mapping[str, int | str] = field(default_factory=dict)
+    drift: DriftFound | None = None
+
+    @property
+    def status(self) -> Literal["pass", "warn", "fail"]:
+        """fail for a violation or drift from its upper limit on; warn for drift in between, and for rules not asked."""
+        drift = self.drift.status if self.drift else "pass"
+        if self.violations or drift == "fail":
+            return "fail"
+        return "warn" if drift == "warn" or any(isinstance(why, str) for why in self.unjudged.values()) else "pass"
 
 
-def violations(
+def violations(schema: Schema, frame: pl.LazyFrame, **more: Any) -> tuple[Violation, ...]:
+    """Every rule of `schema` that `frame` breaks: see `judge_data`."""
+    return judge_data(schema, frame, **more).violations
+
+
+def judge_data(
     schema: Schema,
     frame: pl.LazyFrame,
     *,
     typed: bool = True,
     parent_rows: int | None = None,
     label: str | None = None,
-) -> tuple[Violation, ...]:
-    """Every rule of `schema` that `frame` breaks, with exact counts from one streaming query.
+    reference: Reference | None = None,
+) -> DataJudgement:
+    """Every rule of `schema` that `frame` breaks, and its drift, with exact counts from one streaming query.
 
     `typed` is False for a frame of text only (CSV): its values are then judged by what they can be read as.
     `parent_rows` is the size of the parent version, for `rows.max_change`; `label` must hold two values or more.
-    A second query, for examples, runs only if something is broken. Errors of the bytes are polars' own.
+    `reference` is what drift is measured from. A second query, for examples, runs only if something is broken.
+    Errors of the bytes are polars' own.
     """
+    told = frame.collect_schema()
+    frame = frame if typed else with_values(schema, frame)
     stored = frame.collect_schema()
-    rules = list(_column_rules(schema, stored, typed))
-    if label is not None and label in stored:
-        few = _at(stored, label).drop_nulls().n_unique() < 2
-        rules.append(_Rule(column=label, name="classes", allowed="two or more values", count=few * pl.len()))
-    counts = frame.select(
-        pl.len().alias("rows"), *(rule.count.cast(pl.UInt64).alias(f"r{index}") for index, rule in enumerate(rules))
-    ).collect(engine="streaming")
-    rows, *numbers = (int(number) for number in counts.row(0))
-    broken = [(rule, count) for rule, count in zip(rules, numbers, strict=True) if count]
-    seen = _examples(frame, [rule for rule, _ in broken], schema)
-    found = [
-        Violation(column=rule.column, rule=rule.name, count=count, rows=rows, allowed=rule.allowed, examples=shown)
-        for (rule, count), shown in zip(broken, seen, strict=True)
-    ]
-    return (*_shape(schema, stored, rows, parent_rows), *found)
+    conditions, impossible = condition_rules(schema, stored)
+    rules = [*column_rules(schema, stored, typed), *conditions]
+    if label is not None and label in told:
+        few = at(stored, label).drop_nulls().n_unique() < 2
+        rules.append(RowRule(column=label, name="classes", allowed="two or more values", count=few * pl.len()))
+    questions = drift_questions(reference, schema, stored) if reference else ()
+    unjudged = [rule for rule in rules if rule.unjudged is not None]
+    asked = frame.select(
+        pl.len().alias("rows"),
+        *(rule.count.cast(pl.UInt64).alias(f"r{index}") for index, rule in enumerate(rules)),
+        *(
+            rule.unjudged.cast(pl.UInt64).alias(f"u{index}")
+            for index, rule in enumerate(unjudged)
+            if rule.unjudged is not None
+        ),
+        *(count.alias(f"d{index}") for index, count in enumerate(count for each in questions for count in each.counts)),
+    )
+    answers = asked.collect(engine="streaming").row(0, named=True)
+    rows = int(answers["rows"])
+    broken = [(rule, count) for index, rule in enumerate(rules) if (count := int(answers[f"r{index}"] or 0))]
+    unknown = {rule.name: count for index, rule in enumerate(unjudged) if (count := int(answers[f"u{index}"] or 0))}
+    numbers = [int(value or 0) for name, value in answers.items() if name.startswith("d")]
+    return DataJudgement(
+        rows=rows,
+        violations=(*_shape(schema, told, rows, parent_rows), *_with_examples(frame, broken, schema, rows)),
+        unjudged={**impossible, **unknown},
+        drift=drift_found(reference, schema, questions, numbers, rows, label) if reference else None,
+    )
 
 
 def _shape(schema: Schema, stored: pl.Schema, rows: int, parent_rows: int | None) -> Iterator[Violation]:
@@ -94,96 +135,54 @@ def _shape(schema: Schema, stored: pl.Schema, rows: int, parent_rows: int | None
             yield replace(whole, column=name, rule="extra", allowed="only columns of the schema file")
 
 
-def _column_rules(schema: Schema, stored: pl.Schema, typed: bool) -> Iterator[_Rule]:
-    for name, column in schema.columns.items():
-        if name not in stored:
+def _with_examples(
+    frame: pl.LazyFrame, broken: Sequence[tuple[RowRule, int]], schema: Schema, rows: int
+) -> Iterator[Violation]:
+    """The violations, with what one query finds of the rows that break them; values of personal columns stay there."""
+    stored = frame.collect_schema()
+    wanted: dict[str, pl.Expr] = {}
+    for index, (rule, _) in enumerate(broken):
+        if rule.bad is None:
             continue
-        value, kind = _at(stored, name), type_name(stored[name])
-        if not typed:
-            text, value, kind = value, as_type(value, column.type), column.type
-            yield _marked(name, "type", column.type, text, text.is_not_null() & value.is_null())
-            if not column.nullable:
-                yield _Rule(column=name, name="null", allowed="no empty value", count=text.null_count())
-        else:
-            if not accepts(column.type, kind):
-                yield _Rule(column=name, name="type", allowed=f"{column.type}, not {kind}", count=pl.len())
-            if not column.nullable:
-                yield _Rule(column=name, name="null", allowed="no empty value", count=value.null_count())
-        yield from _value_rules(name, column, value, family(kind))
-
-
-def _value_rules(name: str, column: Column, value: pl.Expr, kind: str) -> Iterator[_Rule]:
-    numeric = kind in ("int", "float")
-    number = value.is_not_null()
-    if kind == "float":
-        number &= value.is_not_nan()
-        if not column.nullable:
-            yield _marked(name, "nan", "no NaN", None, value.is_nan())
-        yield _marked(name, "infinite", "finite numbers", value, value.is_infinite())
-    if column.range is not None and numeric:
-        low, high = column.range
-        outside = pl.lit(False)
-        outside = outside if low is None else outside | (value < low)
-        outside = outside if high is None else outside | (value > high)
-        yield _marked(name, "range", _interval(low, high), value, number & outside)
-    if column.enum is not None and (known := _among(value, column.enum, kind)) is not None:
-        yield _marked(name, "enum", _listed(column.enum), value, number & ~known.fill_null(False))
-    if column.regex is not None and kind == "string":
-        fits = value.cast(pl.String).str.contains(f"^(?:{column.regex})$")
-        yield _marked(name, "regex", column.regex, value, ~fits)
-    if column.unique:
-        surplus = value.drop_nulls().len() - value.drop_nulls().n_unique()
-        repeated = value.is_not_null() & value.is_duplicated()
-        yield _Rule(column=name, name="duplicate", allowed="each value once", count=surplus, value=value, bad=repeated)
-
-
-def _marked(column: str, name: str, allowed: str, value: pl.Expr | None, bad: pl.Expr) -> _Rule:
-    return _Rule(column=column, name=name, allowed=allowed, count=bad.sum(), value=value, bad=bad)
-
-
-def _among(value: pl.Expr, allowed: tuple[Value, ...], kind: str) -> pl.Expr | None:
-    """Whether each value is one of `allowed`; None when the column's type can hold none of them."""
-    match kind:
-        case "bool":
-            return value.is_in([item for item in allowed if isinstance(item, bool)])
-        case "int":
-            whole = [int(item) for item in allowed if isinstance(item, int | float) and item == int(item)]
-            return value.cast(pl.Int64, strict=False).is_in(whole)
-        case "float":
-            return value.cast(pl.Float64).is_in([float(item) for item in allowed if isinstance(item, int | float)])
-        case "string":
-            return value.cast(pl.String).is_in([item for item in allowed if isinstance(item, str)])
-    return None
-
-
-def _at(stored: pl.Schema, name: str) -> pl.Expr:
-    """The column by its position: by name, polars would take `*` or `^a.*$` for patterns."""
-    return pl.nth(stored.names().index(name))
-
-
-def _examples(frame: pl.LazyFrame, rules: Sequence[_Rule], schema: Schema) -> list[tuple[str, ...]]:
-    wanted = {
-        f"r{index}": rule.value.filter(rule.bad).head(_LOOKED_AT).unique(maintain_order=True).head(_EXAMPLES).implode()
-        for index, rule in enumerate(rules)
-        if rule.value is not None and rule.bad is not None and not schema.columns[rule.column].personal
-    }
-    found: Mapping[str, pl.Series] = {}
+        if rule.value is not None and not _is_personal(schema, rule.column):
+            seen = rule.value.filter(rule.bad).head(_LOOKED_AT).unique(maintain_order=True).head(_EXAMPLES)
+            wanted[f"v{index}"] = seen.implode()
+        for name in (_ROW, *_shown(rule, schema, stored)):
+            column = pl.col(_ROW) if name == _ROW else at(stored, name)
+            wanted[f"r{index} {name}"] = column.filter(rule.bad).head(EXAMPLE_ROWS).implode()
+    found: Mapping[str, Any] = {}
     if wanted:
-        row = frame.select(expression.alias(name) for name, expression in wanted.items()).collect(engine="streaming")
+        numbered = frame.with_row_index(_ROW, 1).select(pl.nth(range(1, len(stored) + 1)), pl.col(_ROW))
+        row = numbered.select(each.alias(name) for name, each in wanted.items()).collect(engine="streaming")
         found = {name: row[name][0] for name in wanted}
-    shown = []
-    for index, rule in enumerate(rules):
-        hidden = rule.value is not None and f"r{index}" not in wanted
-        shown.append((HIDDEN,) if hidden else tuple(example(value) for value in found.get(f"r{index}", ())))
-    return shown
+    for index, (rule, count) in enumerate(broken):
+        hidden = rule.value is not None and rule.bad is not None and f"v{index}" not in wanted
+        yield Violation(
+            column=rule.column,
+            rule=rule.name,
+            count=count,
+            rows=rows,
+            allowed=rule.allowed,
+            examples=(HIDDEN,) if hidden else tuple(example(value) for value in found.get(f"v{index}", ())),
+            example_rows=tuple(_rows(found, f"r{index} ", rule, schema)),
+        )
 
 
-def _interval(low: object, high: object) -> str:
-    if low is None:
-        return f"at most {high}"
-    return f"at least {low}" if high is None else f"{low} to {high}"
+def _shown(rule: RowRule, schema: Schema, stored: pl.Schema) -> list[str]:
+    """The columns of example rows whose values may be shown."""
+    keys = [name for name, column in schema.columns.items() if column.unique and name in stored][:_KEYS]
+    names = dict.fromkeys((*keys, *((rule.column,) if rule.column else rule.reads)))
+    return [name for name in names if not _is_personal(schema, name)]
 
 
-def _listed(values: tuple[Value, ...]) -> str:
-    listed = ", ".join(example(value) for value in values[:10])
-    return listed if len(values) <= 10 else f"{listed} and {len(values) - 10} more"
+def _rows(found: Mapping[str, Any], prefix: str, rule: RowRule, schema: Schema) -> Iterator[Mapping[str, str]]:
+    columns = {name.removeprefix(prefix): list(found[name]) for name in found if name.startswith(prefix)}
+    numbers = columns.pop(_ROW, [])
+    hidden = [name for name in ((rule.column,) if rule.column else rule.reads) if _is_personal(schema, name)]
+    for index, number in enumerate(numbers):
+        values = {name: example(column[index]) for name, column in columns.items()}
+        yield {"row": f"{number:,}", **values, **dict.fromkeys(hidden, HIDDEN)}
+
+
+def _is_personal(schema: Schema, name: str) -> bool:
+    return name in schema.columns and schema.columns[name].personal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -143,9 +144,28 @@ def _frequent(table: pl.DataFrame) -> dict[str, Any]:
     return {"values": common, "other": sum(values.values()) - sum(common.values())}
 
 
+def thresholds(low: float, high: float, bins: int = BINS) -> tuple[float, ...]:
+    """The least value that `describe` puts into each bin: exactly, whatever rounding does at its ends."""
+    width = _width(low, high, bins)
+    return tuple(_least(low, width, number) for number in range(bins))
+
+
+def _least(low: float, width: float, number: int) -> float:
+    value = low + number * width
+    while (value - low) / width >= number and value > low:
+        value = math.nextafter(value, -math.inf)
+    while (value - low) / width < number:
+        value = math.nextafter(value, math.inf)
+    return value
+
+
+def _width(low: float, high: float, bins: int) -> float:
+    return (high / bins - low / bins) or 1.0
+
+
 def _bin(fact: _Facts) -> pl.Expr:
     low, high = float(fact.low or 0), float(fact.high or 0)
-    width = (high / BINS - low / BINS) or 1.0
+    width = _width(low, high, BINS)
     return ((fact.value.cast(pl.Float64) - low) / width).floor().clip(0, BINS - 1).cast(pl.Int8)
 
 

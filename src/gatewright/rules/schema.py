@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, MinLen
 
 from gatewright.domain.documents import canonical_json, sha256
+from gatewright.stats.psi import FAIL, WARN
 
 ColumnType = Literal[
     "int", "float", "string", "bool", "date", "datetime",
@@ -47,11 +48,44 @@ class RowLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A condition in SQL that every row must meet; a row for which it is neither true nor false is not judged."""
+
+    name: Annotated[str, MinLen(1)]
+    expr: Annotated[str, MinLen(1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PsiLimits:
+    """From which population stability index on a column is a warning, and from which a failure."""
+
+    warn: Annotated[float, Gt(0)] = WARN
+    fail: Annotated[float, Gt(0)] = FAIL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """How far the values may move from those of a recorded version.
+
+    `reference` is NAME, NAME@VERSION or NAME@ALIAS; NAME alone is its latest version before the judged one. `columns`
+    have limits of their own, `ignore` has none. Columns with fewer than `min_rows` values on one side are not judged.
+    """
+
+    reference: Annotated[str, MinLen(1)]
+    psi: PsiLimits = PsiLimits()
+    min_rows: Annotated[int, Ge(1)] = 1000
+    columns: Mapping[str, PsiLimits] = field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """All columns of a data set; a column that is not listed is not allowed."""
+    """All columns of a data set (one that is not listed is not allowed), and rules about rows, table and drift."""
 
     columns: Annotated[Mapping[str, Column], MinLen(1)]
     rows: RowLimits = field(default_factory=RowLimits)
+    rules: tuple[Rule, ...] = ()
+    drift: Drift | None = None
 
 
 def family(type_name: str) -> str:
@@ -90,6 +124,24 @@ def contradictions(schema: Schema) -> Iterator[tuple[tuple[str | int, ...], str]
         for index, value in enumerate(column.enum or ()):
             if not _is_a(value, kind):
                 yield (*at, "enum", index), f"{value!r} is not a value of a column of type {column.type}"
+    names = [rule.name for rule in schema.rules]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield ("rules", index, "name"), f"{name!r} is the name of another rule too"
+    if schema.drift is not None:
+        yield from _drift_faults(schema.drift, schema.columns)
+
+
+def _drift_faults(drift: Drift, columns: Mapping[str, Column]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    for at, limit in (((), drift.psi), *(((name,), limit) for name, limit in drift.columns.items())):
+        if limit.warn > limit.fail:
+            where = ("drift", "columns" if at else "psi", *at)
+            yield where, f"warns at {limit.warn:g}, after it has failed at {limit.fail:g}"
+    unknown: list[tuple[tuple[str | int, ...], str]] = [(("columns", name), name) for name in drift.columns]
+    unknown += [(("ignore", index), name) for index, name in enumerate(drift.ignore)]
+    for path, name in unknown:
+        if name not in columns:
+            yield ("drift", *path), f"there is no column {name!r} in this file"
 
 
 def _range_faults(limits: tuple[Number | None, ...], kind: str) -> Iterator[str]:

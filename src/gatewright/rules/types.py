@@ -26,6 +26,12 @@ def type_name(dtype: pl.DataType) -> str:
     return _NAMES.get(dtype.base_type(), str(dtype).lower())
 
 
+def dtype_of(declared: str) -> pl.DataType:
+    """A type that holds the values of a schema type."""
+    plain = {"string": pl.String(), "bool": pl.Boolean(), "date": pl.Date(), "datetime": pl.Datetime("us", "UTC")}
+    return plain.get(declared) or _DTYPES[declared]
+
+
 def stored_columns(frame: pl.LazyFrame) -> dict[str, str]:
     """Column → type of a table, in the order of its columns."""
     return {name: type_name(dtype) for name, dtype in frame.collect_schema().items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gatewright.config.nodes import parse
@@ -31,8 +31,18 @@ def read_schema(path: Path) -> Schema:
 
 def _expressions(schema: Schema) -> Iterator[tuple[tuple[str | int, ...], str]]:
     patterns = {name: column.regex for name, column in schema.columns.items() if column.regex is not None}
-    if not patterns:
-        return
+    if schema.rules:
+        from gatewright.rules.expressions import condition_fault
+
+        types = {name: column.type for name, column in schema.columns.items()}
+        for index, rule in enumerate(schema.rules):
+            if fault := condition_fault(rule.expr, types):
+                yield ("rules", index, "expr"), fault
+    if patterns:
+        yield from _no_patterns(patterns)
+
+
+def _no_patterns(patterns: Mapping[str, str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
     import polars as pl
     from polars.exceptions import PolarsError
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,12 +13,22 @@ from gatewright.domain.lineage import DataVersion
 from gatewright.effects.files import safe_join
 from gatewright.engine.handover import Handover
 from gatewright.engine.planning import schema_digest
+from gatewright.engine.validation import cautions, drift_words, validation_document
 from gatewright.ports import CheckResult, Finding, Progress
-from gatewright.rules.evalset import check_weighed, design_columns
+from gatewright.rules.evalset import check_weighed
 from gatewright.store.runs import VALIDATION, Handoff, RunFolder
 from gatewright.workspace import Workspace
 
 _SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """What the schema file says about one data set: the result, what to warn of, and the report in full."""
+
+    result: CheckResult
+    warnings: Sequence[str]
+    report: Mapping[str, Any]
 
 
 def validate(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
@@ -29,23 +40,30 @@ def validate(workspace: Workspace, run: RunFolder, progress: Progress) -> Handof
     handover = Handover(workspace, run, "validate", VALIDATION)
     lock = handover.need("lock")
     _check_schema_file(workspace, lock.body)
-    results = []
+    results, told, reports = [], list[str](), dict[str, Any]()
     for name, role in (("train", "train"), ("evaluation", "evaluation")):
         progress.waiting(f"{lock.body[name]['name']} {lock.body[name]['version']}: digest and schema")
         version, path = handover.data(name, lock.body[name], role)
         if role == "evaluation":
             check_weighed(version, workspace.project.evaluation)
-        results.append(_check_data(workspace, version, path))
+        checked = _check_data(workspace, handover, version, path)
+        results.append(checked.result)
+        told += checked.warnings
+        reports[name] = checked.report
+        for own in workspace.data_checks:
+            progress.waiting(f"{version.name}: {own.name}")
+            results.append(own.run(workspace.root, path, version))
     for name, check in workspace.checks.items():
         progress.waiting(f"checking {name}")
         results.append(check.run(workspace.root))
     warnings = _warnings(workspace, results)
     failed = [result for result in results if result.status == "failed"]
     unavailable = [result for result in results if result.status == "unavailable" and result.check not in warnings]
-    for text in warnings.values():
+    told += warnings.values()
+    for text in told:
         progress.warning(text)
     status = "failed" if failed else "unavailable" if unavailable else "passed"
-    handoff = handover.finish(status, {"checks": plain(results), "warnings": list(warnings.values())})
+    handoff = handover.finish(status, {"checks": plain(results), "warnings": told, "data": reports})
     if failed:
         raise StageFailed(_told(failed), fix="mend what is named, commit, and start a new run: gatewright run")
     if unavailable:
@@ -64,26 +82,30 @@ def _check_schema_file(workspace: Workspace, lock: Mapping[str, Any]) -> None:
         raise DigestChanged(f"the schema file {locked['path']}", recorded=locked["digest"], found=found)
 
 
-def _check_data(workspace: Workspace, version: DataVersion, path: Path) -> CheckResult:
-    from gatewright.effects.tables import reading, scan
-    from gatewright.rules.data import violations
+def _check_data(workspace: Workspace, handover: Handover, version: DataVersion, path: Path) -> _Checked:
+    from gatewright.engine.validation import judge_version, reference_for
     from gatewright.store.schema_files import read_schema
 
-    name = f"data:{version.name}"
-    table = scan(path)
-    label = workspace.project.evaluation.label
     schema = read_schema(safe_join(workspace.root, workspace.project.data.schema))
-    parent = workspace.data_versions.get(version.name, version.parent) if version.parent else None
-    with reading(path):
-        own = [name for name in design_columns(version) if name in version.schema and name not in schema.columns]
-        broken = violations(
-            schema, table.raw.drop(own), typed=table.typed, label=label, parent_rows=parent.rows if parent else None
-        )
-    findings = [Finding(where=version.version, rule=found.rule, what=str(found)) for found in broken]
-    status: Literal["passed", "failed"] = "failed" if findings else "passed"
+    reference = reference_for(workspace.data_versions, schema, version)
+    if reference is not None:
+        handover.inputs[f"drift reference of {version.name}"] = reference.digest
+    label = workspace.project.evaluation.label
+    judged = judge_version(workspace.data_versions, schema, version, path, label=label, reference=reference)
+    drift = judged.drift
+    drifted = [column for column in drift.columns if column.status in ("warn", "fail")] if drift else []
+    findings = [Finding(where=version.version, rule=found.rule, what=str(found)) for found in judged.violations]
+    findings += [
+        Finding(where=version.version, rule="drift", what=drift_words(column, drift.reference))
+        for column in drifted
+        if drift is not None and column.status == "fail"
+    ]
+    status: Literal["passed", "failed"] = "failed" if judged.status == "fail" else "passed"
     breaches = f"{len(findings)} breach{'es' if len(findings) != 1 else ''}" if findings else "no breach"
     summary = f"{version.rows:,} rows, digest proven, {breaches} of the schema"
-    return CheckResult(check=name, status=status, summary=summary, findings=findings)
+    warnings = [f"{version.name}: {text}" for text in cautions(judged)]
+    result = CheckResult(check=f"data:{version.name}", status=status, summary=summary, findings=findings)
+    return _Checked(result=result, warnings=warnings, report=validation_document(judged, version))
 
 
 def _warnings(workspace: Workspace, results: list[CheckResult]) -> dict[str, str]:

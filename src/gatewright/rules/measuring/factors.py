@@ -83,10 +83,17 @@ def columns_of(where: str) -> tuple[str, ...]:
     """The columns that an SQL expression names; UnusableInput for text that is no expression over one row."""
     import polars as pl
 
+    from gatewright.rules.expressions import harm
+
+    # The parser itself would run a subquery, which can read files.
+    if _OF_MANY_ROWS.search(_TEXT.sub("", where)):
+        raise _no_condition(where, "it looks at more than one row")
+    if why := harm(where, any_function=True):
+        raise _no_condition(where, f"it {why}")
     try:
         meta = pl.sql_expr(where).meta
         # A streamed set never has all its rows at hand: one row alone must decide.
-        of_many = '"Agg"' in meta.serialize(format="json") or _OF_MANY_ROWS.search(_TEXT.sub("", where))
+        of_many = '"Agg"' in meta.serialize(format="json")
         names = tuple(dict.fromkeys(meta.root_names()))
     except pl.exceptions.PolarsError as error:
         raise _no_condition(where, str(error)) from error
