@@ -10,7 +10,15 @@ from pathlib import Path
 
 from measuring import RESULTS, progress
 
-NAMES = ("pipeline_overhead", "model_server", "weight_changes", "evaluation", "many_rollouts")
+NAMES = (
+    "pipeline_overhead",
+    "model_server",
+    "weight_changes",
+    "evaluation",
+    "many_rollouts",
+    "validation",
+    "no_change",
+)
 
 
 def main() -> int:

@@ -15,8 +15,8 @@ STAGES = {
     "weight change": ("before-commit:route", "after-commit:rollout-progressing", "after-commit:route"),
     "promotion": (
         "after-commit:rollout-promoting",
-        "before-commit:serving",
-        "after-commit:serving",
+        "before-commit:fence",
+        "after-commit:fence",
         "after-commit:rollout-promoted",
         "before-write:deployment-record.json",
     ),

@@ -8,16 +8,17 @@ from typing import Any, Literal
 
 import polars as pl
 
-from gatewright.rules.data_reference import DriftFound, Reference, drift_found, drift_questions
+from gatewright.rules.data_reference import DriftFound, Question, Reference, drift_found, drift_questions, others
 from gatewright.rules.data_rules import RowRule, at, column_rules, condition_rules, with_values
 from gatewright.rules.schema import Schema
 from gatewright.rules.types import example
 
 EXAMPLE_ROWS = 20
 _EXAMPLES = 5
-_LOOKED_AT = 1000
+_LOOKED_AT = 200
 _KEYS = 2
-_ROW = "\0row"
+_ROW, _VALUE = "\0row", "\0value"
+_SMALL, _PART = 1_000_000, 64
 HIDDEN = "(personal: not shown)"
 
 
@@ -84,7 +85,7 @@ def judge_data(
 
     `typed` is False for a frame of text only (CSV): its values are then judged by what they can be read as.
     `parent_rows` is the size of the parent version, for `rows.max_change`; `label` must hold two values or more.
-    `reference` is what drift is measured from. A second query, for examples, runs only if something is broken.
+    `reference` is what drift is measured from. More queries, for examples, run only for what is broken.
     Errors of the bytes are polars' own.
     """
     told = frame.collect_schema()
@@ -96,28 +97,66 @@ def judge_data(
         few = at(stored, label).drop_nulls().n_unique() < 2
         rules.append(RowRule(column=label, name="classes", allowed="two or more values", count=few * pl.len()))
     questions = drift_questions(reference, schema, stored) if reference else ()
-    unjudged = [rule for rule in rules if rule.unjudged is not None]
-    asked = frame.select(
-        pl.len().alias("rows"),
-        *(rule.count.cast(pl.UInt64).alias(f"r{index}") for index, rule in enumerate(rules)),
-        *(
-            rule.unjudged.cast(pl.UInt64).alias(f"u{index}")
-            for index, rule in enumerate(unjudged)
-            if rule.unjudged is not None
-        ),
-        *(count.alias(f"d{index}") for index, count in enumerate(count for each in questions for count in each.counts)),
-    )
-    answers = asked.collect(engine="streaming").row(0, named=True)
-    rows = int(answers["rows"])
-    broken = [(rule, count) for index, rule in enumerate(rules) if (count := int(answers[f"r{index}"] or 0))]
-    unknown = {rule.name: count for index, rule in enumerate(unjudged) if (count := int(answers[f"u{index}"] or 0))}
-    numbers = [int(value or 0) for name, value in answers.items() if name.startswith("d")]
+    counted = _Counted.of(frame, rules, questions, schema)
+    broken = [(rule, count) for rule, count in zip(rules, counted.broken, strict=True) if count]
     return DataJudgement(
-        rows=rows,
-        violations=(*_shape(schema, told, rows, parent_rows), *_with_examples(frame, broken, schema, rows)),
-        unjudged={**impossible, **unknown},
-        drift=drift_found(reference, schema, questions, numbers, rows, label) if reference else None,
+        rows=counted.rows,
+        violations=(
+            *_shape(schema, told, counted.rows, parent_rows),
+            *_with_examples(frame, broken, schema, counted.rows),
+        ),
+        unjudged={**impossible, **counted.unjudged},
+        drift=drift_found(reference, schema, questions, counted.answers, counted.rows, label) if reference else None,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """What the one query tells: rows that break each rule, rows that a rule had no answer for, answers on drift."""
+
+    rows: int
+    broken: list[int]
+    unjudged: dict[str, int]
+    answers: list[int]
+
+    @classmethod
+    def of(
+        cls, frame: pl.LazyFrame, rules: Sequence[RowRule], questions: Sequence[Question], schema: Schema
+    ) -> _Counted:
+        by_column = {question.name: question for question in questions if question.counts}
+        told = {
+            index: by_column[rule.column]
+            for index, rule in enumerate(rules)
+            if rule.name == "enum" and rule.column in by_column and _tells(by_column[rule.column], rule, schema)
+        }
+        wanted = {f"r{index}": rule.count for index, rule in enumerate(rules) if index not in told}
+        wanted |= {f"u{index}": rule.unjudged for index, rule in enumerate(rules) if rule.unjudged is not None}
+        wanted |= {f"d{name} {index}": each for name, one in by_column.items() for index, each in enumerate(one.counts)}
+        query = frame.select(
+            pl.len().alias("rows"), *(each.cast(pl.Int64).alias(name) for name, each in wanted.items())
+        )
+        row = {name: int(value or 0) for name, value in query.collect(engine="streaming").row(0, named=True).items()}
+        answers = {
+            name: [row[f"d{name} {index}"] for index in range(len(one.counts))] for name, one in by_column.items()
+        }
+        broken = [
+            row[f"r{index}"]
+            if index not in told
+            else others(told[index], answers[rule.column], schema.columns[rule.column].enum or (), row["rows"]) or 0
+            for index, rule in enumerate(rules)
+        ]
+        return cls(
+            rows=row["rows"],
+            broken=broken,
+            unjudged={rule.name: count for index, rule in enumerate(rules) if (count := row.get(f"u{index}", 0))},
+            answers=[number for question in questions for number in answers.get(question.name, ())],
+        )
+
+
+def _tells(question: Question, rule: RowRule, schema: Schema) -> bool:
+    """Whether the counts of a column's values tell how many are not allowed, so that no row is asked twice."""
+    allowed = schema.columns[rule.column].enum or ()
+    return others(question, [0] * len(question.counts), allowed, 0) is not None
 
 
 def _shape(schema: Schema, stored: pl.Schema, rows: int, parent_rows: int | None) -> Iterator[Violation]:
@@ -138,50 +177,70 @@ def _shape(schema: Schema, stored: pl.Schema, rows: int, parent_rows: int | None
 def _with_examples(
     frame: pl.LazyFrame, broken: Sequence[tuple[RowRule, int]], schema: Schema, rows: int
 ) -> Iterator[Violation]:
-    """The violations, with what one query finds of the rows that break them; values of personal columns stay there."""
+    """The violations, each with the first rows that break it; values of personal columns stay where they are."""
     stored = frame.collect_schema()
-    wanted: dict[str, pl.Expr] = {}
-    for index, (rule, _) in enumerate(broken):
-        if rule.bad is None:
-            continue
-        if rule.value is not None and not _is_personal(schema, rule.column):
-            seen = rule.value.filter(rule.bad).head(_LOOKED_AT).unique(maintain_order=True).head(_EXAMPLES)
-            wanted[f"v{index}"] = seen.implode()
-        for name in (_ROW, *_shown(rule, schema, stored)):
-            column = pl.col(_ROW) if name == _ROW else at(stored, name)
-            wanted[f"r{index} {name}"] = column.filter(rule.bad).head(EXAMPLE_ROWS).implode()
-    found: Mapping[str, Any] = {}
-    if wanted:
-        numbered = frame.with_row_index(_ROW, 1).select(pl.nth(range(1, len(stored) + 1)), pl.col(_ROW))
-        row = numbered.select(each.alias(name) for name, each in wanted.items()).collect(engine="streaming")
-        found = {name: row[name][0] for name in wanted}
-    for index, (rule, count) in enumerate(broken):
-        hidden = rule.value is not None and rule.bad is not None and f"v{index}" not in wanted
+    numbered = frame.with_row_index(_ROW, 1).select(pl.nth(range(1, len(stored) + 1)), pl.col(_ROW))
+    found = [_first_rows(numbered, stored, rule, schema, rows) if rule.bad is not None else {} for rule, _ in broken]
+    names = [name for name, column in schema.columns.items() if column.unique and name in stored]
+    keys = _keys(numbered, stored, [name for name in names if not _is_personal(schema, name)][:_KEYS], found)
+    for (rule, count), columns in zip(broken, found, strict=True):
+        values: tuple[str, ...] = ()
+        if columns and rule.value is not None:
+            personal = _is_personal(schema, rule.column)
+            values = (HIDDEN,) if personal else tuple(map(example, dict.fromkeys(columns[_VALUE])))[:_EXAMPLES]
         yield Violation(
             column=rule.column,
             rule=rule.name,
             count=count,
             rows=rows,
             allowed=rule.allowed,
-            examples=(HIDDEN,) if hidden else tuple(example(value) for value in found.get(f"v{index}", ())),
-            example_rows=tuple(_rows(found, f"r{index} ", rule, schema)),
+            examples=values,
+            example_rows=tuple(_rows(columns, keys, rule, schema)),
         )
 
 
-def _shown(rule: RowRule, schema: Schema, stored: pl.Schema) -> list[str]:
-    """The columns of example rows whose values may be shown."""
-    keys = [name for name, column in schema.columns.items() if column.unique and name in stored][:_KEYS]
-    names = dict.fromkeys((*keys, *((rule.column,) if rule.column else rule.reads)))
-    return [name for name in names if not _is_personal(schema, name)]
+def _first_rows(
+    numbered: pl.LazyFrame, stored: pl.Schema, rule: RowRule, schema: Schema, rows: int
+) -> dict[str, list[Any]]:
+    """Numbers and values of the first rows that break a rule: only its own columns are read, and no more rows."""
+    assert rule.bad is not None
+    shown = {f"c{name}": at(stored, name) for name in _reads(rule) if not _is_personal(schema, name)}
+    value = {} if rule.value is None or _is_personal(schema, rule.column) else {_VALUE: rule.value}
+    marked = numbered.select(pl.col(_ROW), **shown, **value, bad=rule.bad)
+    if rule.name == "duplicate" and rule.value is not None and rows > _SMALL:
+        # Equal values have equal hashes: in a part of all hashes duplicates are still duplicates, and cost less.
+        some = numbered.select(pl.col(_ROW), **shown, **value, key=rule.value).filter(pl.col("key").hash() % _PART == 0)
+        twice = some.filter(pl.col("key").is_not_null() & pl.col("key").is_duplicated()).drop("key")
+        found = twice.head(_LOOKED_AT).collect(engine="streaming")
+        if found.height:
+            return found.to_dict(as_series=False)
+    return marked.filter("bad").drop("bad").head(_LOOKED_AT).collect(engine="streaming").to_dict(as_series=False)
 
 
-def _rows(found: Mapping[str, Any], prefix: str, rule: RowRule, schema: Schema) -> Iterator[Mapping[str, str]]:
-    columns = {name.removeprefix(prefix): list(found[name]) for name in found if name.startswith(prefix)}
-    numbers = columns.pop(_ROW, [])
-    hidden = [name for name in ((rule.column,) if rule.column else rule.reads) if _is_personal(schema, name)]
-    for index, number in enumerate(numbers):
+def _keys(
+    numbered: pl.LazyFrame, stored: pl.Schema, names: Sequence[str], found: Sequence[Mapping[str, list[Any]]]
+) -> Mapping[int, Mapping[str, str]]:
+    """Row number → the unique columns of that row, for all rows that are shown."""
+    numbers = sorted({number for columns in found for number in columns.get(_ROW, ())[:EXAMPLE_ROWS]})
+    if not names or not numbers:
+        return {}
+    shown = numbered.select(pl.col(_ROW), **{f"c{name}": at(stored, name) for name in names})
+    rows = shown.filter(pl.col(_ROW).is_in(numbers)).collect(engine="streaming").rows()
+    return {number: dict(zip(names, map(example, values), strict=True)) for number, *values in rows}
+
+
+def _rows(
+    found: Mapping[str, list[Any]], keys: Mapping[int, Mapping[str, str]], rule: RowRule, schema: Schema
+) -> Iterator[Mapping[str, str]]:
+    hidden = dict.fromkeys((name for name in _reads(rule) if _is_personal(schema, name)), HIDDEN)
+    columns = {name[1:]: values for name, values in found.items() if name.startswith("c")}
+    for index, number in enumerate(found.get(_ROW, ())[:EXAMPLE_ROWS]):
         values = {name: example(column[index]) for name, column in columns.items()}
-        yield {"row": f"{number:,}", **values, **dict.fromkeys(hidden, HIDDEN)}
+        yield {"row": f"{number:,}", **keys.get(number, {}), **values, **hidden}
+
+
+def _reads(rule: RowRule) -> tuple[str, ...]:
+    return (rule.column,) if rule.column else rule.reads
 
 
 def _is_personal(schema: Schema, name: str) -> bool:

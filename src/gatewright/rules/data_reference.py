@@ -109,6 +109,15 @@ def drift_questions(reference: Reference, schema: Schema, stored: pl.Schema) -> 
     )
 
 
+def others(question: Question, answers: Sequence[int], allowed: Sequence[object], rows: int) -> int | None:
+    """Texts that are not `allowed`, told by the counts of a question; None when they do not tell it."""
+    known = question.cells[1:-1]
+    if question.kind != "string" or not set(allowed) <= set(known):
+        return None
+    nulls, _, *counts = answers
+    return rows - nulls - sum(count for text, count in zip(known, counts, strict=True) if text in allowed)
+
+
 def drift_found(
     reference: Reference,
     schema: Schema,
@@ -172,7 +181,10 @@ def _question(reference: Reference, name: str, stored: pl.Schema) -> Question:
         kind=kind,
         cells=("(missing)", *known, "(others)"),
         before=(gone, *entry["values"].values(), entry.get("other", 0)),
-        counts=(*missing, *((plain == wanted).sum() for wanted in known.values())),
+        counts=(
+            *missing,
+            *((plain == wanted).sum() for wanted in known.values()),
+        ),
         knows_all="other" not in entry,
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -122,13 +122,12 @@ def _details(frame: pl.LazyFrame, facts: Sequence[_Facts]) -> dict[str, dict[str
     counts = [fact for fact in facts if fact.distinct <= _MANY or fact.kind not in ("int", "float")]
     bins = [fact for fact in facts if fact.distinct > TOP // 2 and fact.low is not None and fact.high is not None]
     queries = [frame.select(fact.value).group_by("value").len() for fact in counts]
-    queries += [frame.select(_bin(fact).alias("value")).group_by("value").len() for fact in bins]
+    queries += [frame.select(_reached(fact)) for fact in bins]
     tables = pl.collect_all(queries, engine="streaming") if queries else []
     details = {}
     for fact, table in zip(bins, tables[len(counts) :], strict=True):
-        numbers = [0] * BINS
-        for number, count in table.rows():
-            numbers[number] += count
+        reached = (*table.row(0), 0)
+        numbers = [more - less for more, less in pairwise(reached)]
         details[fact.name] = {"low": _number(fact.low), "high": _number(fact.high), "counts": numbers}
     for fact, table in zip(counts, tables, strict=False):
         if table.height <= TOP or fact.kind not in ("int", "float"):
@@ -145,28 +144,16 @@ def _frequent(table: pl.DataFrame) -> dict[str, Any]:
 
 
 def thresholds(low: float, high: float, bins: int = BINS) -> tuple[float, ...]:
-    """The least value that `describe` puts into each bin: exactly, whatever rounding does at its ends."""
-    width = _width(low, high, bins)
-    return tuple(_least(low, width, number) for number in range(bins))
+    """The lower end of each bin. Values are compared with these everywhere, so that all count in the same way."""
+    width = (high / bins - low / bins) or 1.0
+    return tuple(low + number * width for number in range(bins))
 
 
-def _least(low: float, width: float, number: int) -> float:
-    value = low + number * width
-    while (value - low) / width >= number and value > low:
-        value = math.nextafter(value, -math.inf)
-    while (value - low) / width < number:
-        value = math.nextafter(value, math.inf)
-    return value
-
-
-def _width(low: float, high: float, bins: int) -> float:
-    return (high / bins - low / bins) or 1.0
-
-
-def _bin(fact: _Facts) -> pl.Expr:
-    low, high = float(fact.low or 0), float(fact.high or 0)
-    width = _width(low, high, BINS)
-    return ((fact.value.cast(pl.Float64) - low) / width).floor().clip(0, BINS - 1).cast(pl.Int8)
+def _reached(fact: _Facts) -> list[pl.Expr]:
+    """How many values reach the lower end of each bin."""
+    ends = thresholds(float(fact.low or 0), float(fact.high or 0))
+    value = fact.value.cast(pl.Float64)
+    return [(value >= end).sum().cast(pl.Int64).alias(str(number)) for number, end in enumerate(ends)]
 
 
 def _groups(frame: pl.LazyFrame, facts: Sequence[_Facts], label: int | None) -> dict[str, Any]:

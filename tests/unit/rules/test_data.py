@@ -109,9 +109,12 @@ def test_clean_data_costs_one_streaming_query(collected: list[dict[str, Any]]) -
     assert collected == [{"engine": "streaming"}]
 
 
-def test_dirty_data_costs_one_query_more(collected: list[dict[str, Any]]) -> None:
-    violations(SCHEMA, DIRTY)
-    assert collected == [{"engine": "streaming"}] * 2
+def test_dirty_data_costs_one_more_short_query_for_each_broken_rule_and_one_for_the_keys(
+    collected: list[dict[str, Any]],
+) -> None:
+    shown = [found for found in violations(SCHEMA, DIRTY) if found.example_rows]
+    assert len(shown) == 13
+    assert collected == [{"engine": "streaming"}] * (1 + len(shown) + 1)
 
 
 def test_text_is_judged_by_what_it_can_be_read_as() -> None:
