@@ -15,7 +15,7 @@ from gatewright.rules.types import example
 
 EXAMPLE_ROWS = 20
 _EXAMPLES = 5
-_LOOKED_AT = 200
+_LOOKED_AT = 50
 _KEYS = 2
 _ROW, _VALUE = "\0row", "\0value"
 _SMALL, _PART = 1_000_000, 64
@@ -181,8 +181,10 @@ def _with_examples(
     stored = frame.collect_schema()
     numbered = frame.with_row_index(_ROW, 1).select(pl.nth(range(1, len(stored) + 1)), pl.col(_ROW))
     found = [_first_rows(numbered, stored, rule, schema, rows) if rule.bad is not None else {} for rule, _ in broken]
-    names = [name for name, column in schema.columns.items() if column.unique and name in stored]
-    keys = _keys(numbered, stored, [name for name in names if not _is_personal(schema, name)][:_KEYS], found)
+    unique = [name for name, column in schema.columns.items() if column.unique and name in stored]
+    names = [name for name in unique if not _is_personal(schema, name)][:_KEYS]
+    without = [columns for (rule, _), columns in zip(broken, found, strict=True) if set(names) - set(_reads(rule))]
+    keys = _keys(numbered, stored, names, without)
     for (rule, count), columns in zip(broken, found, strict=True):
         values: tuple[str, ...] = ()
         if columns and rule.value is not None:
@@ -224,7 +226,8 @@ def _keys(
     numbers = sorted({number for columns in found for number in columns.get(_ROW, ())[:EXAMPLE_ROWS]})
     if not names or not numbers:
         return {}
-    shown = numbered.select(pl.col(_ROW), **{f"c{name}": at(stored, name) for name in names})
+    read = numbered.head(numbers[-1])
+    shown = read.select(pl.col(_ROW), **{f"c{name}": at(stored, name) for name in names})
     rows = shown.filter(pl.col(_ROW).is_in(numbers)).collect(engine="streaming").rows()
     return {number: dict(zip(names, map(example, values), strict=True)) for number, *values in rows}
 

@@ -241,7 +241,7 @@ def test_seven_faults_are_told_at_once(tmp_path: Path) -> None:
         .replace("overall: {margin: 0.02", "overall: {margn: 0.02")
         .replace("max: 0.2\n", "max: 20\n")
         .replace("timeout: 2h", "timeout: 2")
-        .replace("{data.path}", "{data.pth}")
+        .replace('--data, "{data.path}"', '--data, "{data.pth}"')
         .replace("port: 8080", "port: '8080'")
         .replace("weight: 25", "weight: 4")
         .replace("p99: 5s, ", "p99: , ")
@@ -279,3 +279,20 @@ def test_not_a_file(tmp_path: Path) -> None:
 def test_ten_megabytes_are_not_read(tmp_path: Path) -> None:
     (found,) = told(tmp_path, b"a: [" + b"1, " * 3_500_000)
     assert "the file is larger than 65,536 bytes" in found
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "what"),
+    [
+        ("{}", "checks.data", "checks nothing"),
+        ("{timeout: 5m}", "checks.data", "checks nothing"),
+        ("{pandera: People}", "checks.data.pandera", "write module:Name"),
+        ('{command: [check, "{data.pth}"]}', "checks.data.command[1]", "did you mean {data.path}?"),
+        ("{command: []}", "checks.data.command", ""),
+    ],
+)
+def test_checks_of_data_that_check_nothing(tmp_path: Path, section: str, field: str, what: str) -> None:
+    lines = [f"  data: {section}" if "pandera:" in line else line for line in complete_example().splitlines()]
+    (found,) = told(tmp_path, "\n".join(lines))
+    assert found.split(" ")[1] == field
+    assert what in found
