@@ -9,7 +9,9 @@ from typing import Any
 import polars as pl
 import psutil
 import pytest
+from click.testing import CliRunner
 
+from gatewright.cli.data import data
 from gatewright.domain.documents import canonical_json
 from gatewright.domain.errors import DigestChanged, GatewrightError, StageFailed, UnusableInput
 from gatewright.domain.lineage import Candidate
@@ -76,6 +78,40 @@ def test_a_breach_of_the_schema_stops_the_run_and_names_the_column(root: Path) -
     assert error.exit_code == 1
     assert "SEX" in str(error)
     check_stopped(workspace, run, "validate")
+
+
+def test_drift_stops_the_run_and_is_in_its_hand_off(root: Path) -> None:
+    with (root / "data" / "schema.yaml").open("a") as file:
+        file.write("drift: {reference: people-train, min_rows: 100}\n")
+    toy.add_data(root, "moved", toy.people(600).with_columns(SEX=pl.lit(1, dtype=pl.Int64)))
+    error, workspace, run = fails(root)
+    assert error.exit_code == 1
+    assert "SEX: drift from people-train" in str(error)
+    check_stopped(workspace, run, "validate")
+    handoff = run.need("validation", "validate")
+    assert handoff.status == "failed"
+    drift = handoff.body["data"]["train"]["drift"]
+    assert handoff.inputs["drift reference of people-train"] == drift["digest"]
+    assert [column["name"] for column in drift["columns"] if column["status"] == "fail"] == ["SEX"]
+    assert "was NOT judged: it is train data, this is eval data" in str(handoff.body["warnings"])
+    shown = CliRunner().invoke(data, ["validate", "--run", run.id, "--output", "json", "-C", str(root)])
+    assert json.loads(shown.stdout) == list(handoff.body["data"].values())
+
+
+def test_a_check_of_the_team_stops_the_run(root: Path) -> None:
+    command = ["python", "-c", "print('three people too many'); raise SystemExit(1)", "{data.path}"]
+    lint = {"lint": {"paths": ["training"]}, "dependencies": "none"}
+    error, workspace, run = fails(root, checks={**lint, "data": {"command": command}})
+    assert error.exit_code == 1
+    assert "three people too many" in str(error)
+    check_stopped(workspace, run, "validate")
+
+
+def test_a_check_of_the_team_that_cannot_run_is_no_pass(root: Path) -> None:
+    lint = {"lint": {"paths": ["training"]}, "dependencies": "none"}
+    error, _, _ = fails(root, checks={**lint, "data": {"pandera": "nowhere:People"}})
+    assert error.exit_code == 4
+    assert "nowhere:People cannot be loaded" in str(error)
 
 
 def test_a_training_command_that_fails_leaves_a_run_to_resume(root: Path) -> None:
