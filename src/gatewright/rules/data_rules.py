@@ -73,7 +73,8 @@ def _value_rules(name: str, column: Column, value: pl.Expr, kind: str) -> Iterat
         fits = value.cast(pl.String).str.contains(f"^(?:{column.regex})$")
         yield _marked(name, "regex", column.regex, value, ~fits)
     if column.unique:
-        surplus = value.drop_nulls().len() - value.drop_nulls().n_unique()
+        # Null counts as a value of its own; dropping nulls first would hold the whole column in memory.
+        surplus = value.count().cast(pl.Int64) - value.n_unique().cast(pl.Int64) + (value.null_count() > 0)
         repeated = value.is_not_null() & value.is_duplicated()
         yield RowRule(
             column=name, name="duplicate", allowed="each value once", count=surplus, value=value, bad=repeated
