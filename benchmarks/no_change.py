@@ -39,9 +39,9 @@ def main() -> None:
     for name, write in cases.items():
         root = RESULTS / "no_change"
         shutil.rmtree(root, ignore_errors=True)
-        (root / "data").mkdir(parents=True)
+        (root / "noise").mkdir(parents=True)
         progress(f"{name}: writing")
-        write(root / "data")
+        write(root / "noise")
         _compare(name, root, options.dvc, options.repetitions, samples)
         shutil.rmtree(root)
     _publish(list(cases), samples)
@@ -73,11 +73,11 @@ def _compare(name: str, root: Path, dvc: Path, repetitions: int, samples: dict[s
     # DVC's cache links to the file instead of copying it, so that the disk holds the data once.
     measured([dvc, "config", "cache.type", "hardlink,symlink"], cwd=root, env=env)
     progress(f"{name}: dvc add")
-    measured([dvc, "add", "--quiet", "data"], cwd=root, env=env)
+    measured([dvc, "add", "--quiet", "noise"], cwd=root, env=env)
     # A file that changed in the last two seconds is not remembered by ours; DVC has no such rule.
-    _until(lambda: time.time() - max(path.stat().st_ctime for path in (root / "data").rglob("*")) > 3)
+    _until(lambda: time.time() - max(path.stat().st_ctime for path in (root / "noise").rglob("*")) > 3)
     progress(f"{name}: gatewright data add")
-    measured([GATEWRIGHT, "data", "add", "noise", "data"], cwd=root, env=env)
+    measured([GATEWRIGHT, "data", "add", "noise", "noise"], cwd=root, env=env)
     measured([dvc, "status"], cwd=root, env=env)
     measured([GATEWRIGHT, "data", "verify"], cwd=root, env=env)
     for number in range(1, repetitions + 1):
