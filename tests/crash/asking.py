@@ -58,6 +58,11 @@ class Warmed:
             self._points[scenario] = outcome.passed
         return [point for point in self._points[scenario] if point not in "()"]
 
+    def points_to_strike(self, scenario: str) -> list[str]:
+        """Those where a kill may make a difference: until the registration one good model is as another."""
+        points = self.points(scenario)
+        return points[points.index("after-commit:register@1") :] if scenario == "canary regresses" else points
+
     def points_of_the_controller(self, scenario: str) -> list[str]:
         """Those outside of transactions, and of the work of the supervisor, once there is a rollout."""
         points, supervising = [], False
@@ -98,10 +103,17 @@ def reads(point: str) -> bool:
     return point.startswith(("before-http:/config_dump", "after-http:/config_dump"))
 
 
-def thinned(points: Sequence[str], every: int = 10) -> list[str]:
-    """Every failpoint but those around reads, and of these each tenth."""
-    seen = [point for point in points if reads(point)][::every]
-    return [point for point in points if not reads(point) or point in seen]
+def thinned(points: Sequence[str], reads_every: int = 10, others_every: int = 1) -> list[str]:
+    """Of each name the first, the last, and some in between: of those around reads each tenth."""
+    occurrences: dict[str, list[str]] = {}
+    for point in points:
+        occurrences.setdefault(point.partition("@")[0], []).append(point)
+    chosen = {
+        point
+        for found in occurrences.values()
+        for point in (*found[:: reads_every if reads(found[0]) else others_every], found[-1])
+    }
+    return [point for point in points if point in chosen]
 
 
 def told(found: Mapping[str, Sequence[str]]) -> str:

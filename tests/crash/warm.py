@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,14 @@ _LIBRARIES = ("numpy", "polars", "psutil", "gatewright.rules.data", "gatewright.
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    bench = Bench(folder)
+    try:
+        serve(folder, Bench(folder))
+    finally:
+        shutil.rmtree(folder)
+
+
+def serve(folder: Path, bench: Bench) -> None:
+    """Until standard input ends, as it does when whoever asks is killed."""
     assert trial.wait(trial.forked(lambda: _built(bench.place), folder / "said")) == 0, (folder / "said").read_text()
     warm(bench)
     say({"ready": True})
