@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from gatewright.domain.gate import CORE_GATES
+from gatewright.domain.notice import NOTICE_KINDS
 from gatewright.domain.project import PLACEHOLDERS
 
 Section = dict[str, Any]
@@ -60,9 +61,17 @@ rollouts = section(
     breaker=section(max_error_share=st.floats(0, 1, exclude_min=True), tick=durations),
     alpha=st.floats(0, 0.2, exclude_min=True),
     blind_after=durations,
+    on_blind=st.sampled_from(["pause", "rollback"]),
+    on_inconclusive=st.sampled_from(["pause", "abort", "advance"]),
     rollback_window=durations,
     tick=st.sampled_from(["1s", "60s", "4m"]),
     lease=st.sampled_from(["5m", "1h"]),
+)
+events = st.lists(st.sampled_from(NOTICE_KINDS), max_size=2)
+notifiers = st.lists(
+    section({"kind": st.just("webhook"), "url_env": st.sampled_from(["ALERTS_URL", "_x"])}, events=events)
+    | section({"kind": st.just("command"), "command": st.just(["page", "-v"])}, events=events, timeout=durations),
+    max_size=2,
 )
 levels = st.floats(0, 0.5, exclude_min=True)
 what_then = st.sampled_from(["block", "warn"])
@@ -136,7 +145,7 @@ def sections(draw: st.DrawFn, port: int = 8080) -> Section:
         try_timeout=st.sampled_from(["250ms", "1s", "2s"]),
         timeout=st.sampled_from(["5s", "1m"]),
     )
-    rest = section(checks=checks, registry=st.just({"kind": "local"}), rollout=rollouts)
+    rest = section(checks=checks, registry=st.just({"kind": "local"}), rollout=rollouts, notify=notifiers)
     must = {"data": datasets, "train": training, "serving": serving}
     return {**draw(section(must)), **draw(judged()), **draw(rest)}
 

@@ -152,7 +152,7 @@ class Storm:
         try:
             self.world.rollout = HaltingController(workspace, Silent(), halt=self.halt).tick(before)
         except Gone:
-            if len(self.halt.asleep) > asleep:
+            if len(self.halt.asleep) > asleep and self.rollout.revision == before.revision:  # it commits when it wakes
                 late = self.halt.asleep.pop()
                 self.halt.asleep.append(lambda: (late(), account()))
             raise

@@ -7,10 +7,12 @@ from hypothesis import HealthCheck, settings
 
 from tests.scenarios.rollout_machine import RolloutMachine
 
-FEW, STEPS = 120, 30
+FEW, STEPS = 80, 30
+# About 8 s of one quiet processor, and ten times that.
 _QUIET = [HealthCheck.too_slow]
 
 
+@pytest.mark.timeout(300)
 class TestRollouts(RolloutMachine.TestCase):
     settings = settings(max_examples=FEW, stateful_step_count=STEPS, deadline=None, suppress_health_check=_QUIET)
 
