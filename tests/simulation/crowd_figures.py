@@ -19,28 +19,36 @@ VISIT = 10
 BATCH = 250
 
 
-def late_labels(per_second: float, rollouts: int, *, naive: bool, excess: float = 0.0, seed: int = 109) -> Figures:
-    """A/A (or quality worse by `excess`) while the base rates move, with labels 2 to 60 minutes late."""
+def late_labels(
+    per_second: float, rollouts: int, *, naive: bool, until_s: float = 2 * SCHEDULE_S, seed: int = 109
+) -> Figures:
+    """A/A while the base rates move, with labels 2 to 60 minutes late."""
 
     def one(size: int, number: int) -> Result:
         return roll_out(
-            Traffic(per_second=per_second, moving=True, excess=(0.0, 0.0, excess)),
+            Traffic(per_second=per_second, moving=True),
             size,
             (seed, int(per_second), number),
             labels=LateLabels(size, np.random.default_rng((seed, number)), naive=naive),
             tick_s=60.0,
-            until_s=2 * SCHEDULE_S,
+            until_s=until_s,
         )
 
-    found = {"per_second": per_second, "naive": naive, "excess": excess}
+    found = {"per_second": per_second, "naive": naive}
     return {**found, **outcome(_batches(one, rollouts, 1000))}
 
 
 def regular_users(
-    per_second: float, users: int, correlation: float, rollouts: int, *, handling: str, seed: int = 113
+    per_second: float,
+    users: int,
+    correlation: float,
+    rollouts: int,
+    *,
+    handling: str,
+    until_s: float = 2 * SCHEDULE_S,
+    seed: int = 113,
 ) -> Figures:
-    """A/A with people who come all the time; see `sticky_users`. A quarter of the rollouts: they are slow to draw."""
-    rollouts = max(1, rollouts // 4)
+    """A/A with people who come all the time; see `sticky_users`."""
 
     def one(size: int, number: int) -> Result:
         traffic = Traffic(per_second=per_second)
@@ -54,14 +62,22 @@ def regular_users(
             streams=RegularStreams(traffic, crowd, rng, told=handling == "product"),
             design_effects=_effects(crowd.design_effects, handling),
             tick_s=60.0,
-            until_s=2 * SCHEDULE_S,
+            until_s=until_s,
         )
 
     found = {"per_second": per_second, "users": users, "correlation": correlation, "handling": handling}
     return {**found, **outcome(_batches(one, rollouts, BATCH))}
 
 
-def visiting_users(per_second: float, correlation: float, rollouts: int, *, handling: str, seed: int = 127) -> Figures:
+def visiting_users(
+    per_second: float,
+    correlation: float,
+    rollouts: int,
+    *,
+    handling: str,
+    until_s: float = 2 * SCHEDULE_S,
+    seed: int = 127,
+) -> Figures:
     """A/A with people who come once, while the base rates move."""
 
     def one(size: int, number: int) -> Result:
@@ -76,7 +92,7 @@ def visiting_users(per_second: float, correlation: float, rollouts: int, *, hand
             streams=VisitorStreams(traffic, past, rng, requests=VISIT, correlation=correlation),
             design_effects=_effects(effects, handling),
             tick_s=60.0,
-            until_s=2 * SCHEDULE_S,
+            until_s=until_s,
         )
 
     found = {"per_second": per_second, "correlation": correlation, "handling": handling}
@@ -107,6 +123,11 @@ def found_among_regulars(
     return {"fault": fault, "users": users, "correlation": correlation, "handling": handling, **times(found)}
 
 
+def _quarter(cell: Callable[..., Figures]) -> Callable[..., Figures]:
+    """The same with a quarter of the rollouts: regulars are slow to draw."""
+    return lambda rollouts: cell(rollouts=max(1, rollouts // 4))
+
+
 def _effects(estimated: np.ndarray, handling: str) -> tuple[np.ndarray, ...]:
     return tuple(np.ones_like(estimated) if handling == "naive" else estimated)
 
@@ -131,7 +152,7 @@ def cells() -> dict[str, Callable[..., Figures]]:
         for users in (20_000, 5_000):
             for correlation in (0.05, 0.1, 0.2):
                 name = f"regulars, 20/s, {users:,}, {correlation:g}, {handling}"
-                found[name] = partial(regular_users, 20.0, users, correlation, handling=handling)
+                found[name] = _quarter(partial(regular_users, 20.0, users, correlation, handling=handling))
     for correlation in (0.001, 0.1):
         for handling in ("product", "design effect alone"):
             name = f"found among regulars, 20,000, {correlation:g}, {handling}"

@@ -46,6 +46,7 @@ def equal_models(
     patient: bool = False,
     drift: bool = False,
     peers: bool = True,
+    margin: float | None = None,
     seed: int = 101,
 ) -> Figures:
     """A/A over the whole ladder: what becomes of a release that is exactly as good as stable."""
@@ -58,13 +59,13 @@ def equal_models(
         patient=patient,
         peers=peers,
         until_s=2 * SCHEDULE_S,
+        rollback_margin=margin,
     )
     ours, theirs = [], []
     for result in results:
-        ours.append(result)
+        ours.append(replace(result, minutes=None))
         if result.minutes is not None:
             theirs.append({name: np.isfinite(rule(result.minutes)) for name, rule in PEERS.items()})
-            result = replace(result, minutes=None)
     found = {"per_second": per_second, "moving": moving, "tick_s": tick_s, "patient": patient, "drift": drift}
     shares = {name: float(np.concatenate([each[name] for each in theirs]).mean()) for name in PEERS if theirs}
     return {**found, **outcome(ours), "peers": shares}
@@ -116,7 +117,9 @@ def time_to_find(
     return {**found, "peers": {name: times(map(rule, theirs)) for name, rule in PEERS.items()} if theirs else {}}
 
 
-def at_the_promote_margin(metrics: Sequence[str], rollouts: int, *, guarded: bool, seed: int = 107) -> Figures:
+def at_the_promote_margin(
+    metrics: Sequence[str], rollouts: int, *, guarded: bool, until_s: float = 2 * SCHEDULE_S, seed: int = 107
+) -> Figures:
     """How often a canary that is worse by exactly its promote margin is shown acceptable, and promoted.
 
     `guarded`: by the whole rule. Otherwise without rollbacks, so that all the traffic of the climb is looked at.
@@ -131,6 +134,7 @@ def at_the_promote_margin(metrics: Sequence[str], rollouts: int, *, guarded: boo
         tick_s=60.0,
         at_margin=numbers,
         patient=not guarded,
+        until_s=until_s,
     ):
         climbs = result.climbs
         shown += int(np.logical_or.reduce([climbs.shown(number) for number in numbers]).sum())
@@ -148,11 +152,12 @@ def at_the_promote_margin(metrics: Sequence[str], rollouts: int, *, guarded: boo
 
 
 def times(found: Iterable[np.ndarray]) -> Figures:
-    """Median and 90 % of the minutes until a fault was found; None when it was not found so often."""
+    """Median and 90 % of the minutes until a fault was found (None: not found so often), and the share by minute."""
     minutes = np.concatenate(list(found))
     median, most = (float(value) for value in np.quantile(minutes, (0.5, 0.9), method="higher"))
     return {
         "median": median if math.isfinite(median) else None,
         "90 %": most if math.isfinite(most) else None,
         "found": float(np.isfinite(minutes).mean()),
+        "by minute": {str(minute): float((minutes <= minute).mean()) for minute in (2, 3, 4, 5, 6, 8, 11, 15, 20, 30)},
     }

@@ -33,6 +33,7 @@ def cells() -> dict[str, Cell]:
     quick = partial(equal_models, tick_s=60.0, peers=False)
     found["equal models, 200/s, level, looks of a minute"] = partial(quick, 200.0)
     found["equal models, 2/s, level, resumed"] = partial(quick, 2.0, patient=True)
+    found["equal models, 200/s, level, margin 0"] = partial(quick, 200.0, margin=0.0)
     found["equal models, 200/s, level, with drift"] = partial(quick, 200.0, drift=True)
     for fault in FAULTS:
         found[f"found, {fault}, default margins"] = partial(time_to_find, fault)
