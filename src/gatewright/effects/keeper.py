@@ -86,11 +86,14 @@ def reap(command: int = 0) -> int | None:
 def end_descendants(grace_s: float) -> None:
     """SIGTERM to each descendant once, SIGKILL to what is left after `grace_s`; returns when none is left.
 
-    What even SIGKILL does not end (another user's process, a hung disk) is given up after five more seconds.
+    None is left when this process has no child, since it adopts orphans. A look through /proc that finds none does not
+    prove it: while it reads, a process may start another one and end. What even SIGKILL does not end (another user's
+    process, a hung disk) is given up after five more seconds.
     """
     deadline = time.monotonic() + grace_s
     asked: set[int] = set()
-    while (living := descendants(os.getpid())) and time.monotonic() < deadline + _LAST_RESORT_S:
+    while has_children() and time.monotonic() < deadline + _LAST_RESORT_S:
+        living = descendants(os.getpid())
         overdue = time.monotonic() >= deadline
         for pid in living if overdue else living - asked:
             send(pid, signal.SIGKILL if overdue else signal.SIGTERM)
@@ -98,6 +101,15 @@ def end_descendants(grace_s: float) -> None:
         signal.sigtimedwait({signal.SIGCHLD}, 0.05)
         reap()
     reap()
+
+
+def has_children() -> bool:
+    """Whether there is any child, be it one that has ended and was not collected yet."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def descendants(ancestor: int) -> set[int]:
