@@ -51,6 +51,7 @@ def tables(figures: Figures) -> dict[str, list[list[str]]]:
         "visitors": _visitors(figures),
         "regulars": _regulars(figures),
         "luck": _luck(figures),
+        "lucky users": _lucky(figures),
     }
 
 
@@ -138,8 +139,8 @@ def _regulars(figures: Figures) -> list[list[str]]:
         ("inconclusive", "product", "inconclusive"),
         ("– with the design effect alone", "design effect alone", "inconclusive"),
     ):
-        cells = [figures[f"regulars, 20/s, {users}, {correlation}, {handling}"] for users, correlation in conditions]
-        rows.append([words, *(_share(cell[key]) for cell in cells)])
+        names = (f"regulars, 20/s, {users}, {correlation}, {handling}" for users, correlation in conditions)
+        rows.append([words, *(_measured(figures, name, key) for name in names)])
     return rows
 
 
@@ -156,6 +157,20 @@ def _luck(figures: Figures) -> list[list[str]]:
         shares = [_share(cell["by minute"]["30"]) for cell in (bare, ours)]
         rows.append([correlation, _minutes(bare), _minutes(ours), *shares])
     return rows
+
+
+def _lucky(figures: Figures) -> list[list[str]]:
+    rows = [["regulars", "ever shown acceptable", "promoted", "rolled back", "inconclusive"], ["---"] * 5]
+    for users in ("20,000", "5,000"):
+        name = f"regulars at the promote margin, 20/s, {users}, 0.1"
+        keys = ("shown acceptable", "promoted", "rolled back", "inconclusive")
+        rows.append([users, *(_measured(figures, name, key) for key in keys)])
+    return rows
+
+
+def _measured(figures: Figures, name: str, key: str) -> str:
+    """A share of this cell; a cell that nobody has measured says so."""
+    return _share(figures[name][key]) if name in figures else "not measured"
 
 
 def _share(value: float) -> str:
@@ -205,9 +220,9 @@ def _axes(rules: int) -> list[str]:
         parts.append(line(_at(minute), _at(minute), TOP, bottom, "grid", GRID))
         parts.append(text(_at(minute), TOP - 8, f"{minute}", "faint", FAINT, "middle"))
     for number, words in enumerate(("level base rate", "base rate moving along the steps")):
-        x = SHARES[0] + 120 * number
-        parts.append(f'<rect x="{x}" y="{bottom + 20}" width="12" height="9" fill="{COLOURS[number]}"/>')
-        parts.append(text(x + 18, bottom + 29, words, "ink", INK))
+        y = bottom + 12 + 16 * number
+        parts.append(f'<rect x="{SHARES[0]}" y="{y}" width="12" height="9" fill="{COLOURS[number]}"/>')
+        parts.append(text(SHARES[0] + 18, y + 9, words, "ink", INK))
     for number, fault in enumerate(FAULTS):
         y = bottom + 12 + 16 * number
         parts.append(f'<circle cx="{TIMES[0] + 6}" cy="{y + 4}" r="5" fill="{COLOURS[number]}"/>')
@@ -217,7 +232,7 @@ def _axes(rules: int) -> list[str]:
 
 def _bar(share: float, y: float, colour: str) -> list[str]:
     width = share * (SHARES[1] - SHARES[0])
-    words = "0" if share == 0 else f"{share:.1%}"
+    words = "0" if share == 0 else f"{share:.1%}".replace(".0%", "%")
     return [
         f'<rect x="{SHARES[0]}" y="{y:.0f}" width="{max(width, 1.5):.1f}" height="10" fill="{colour}"/>',
         text(SHARES[0] + width + 5, y + 9, words, "ink", INK, size=11),

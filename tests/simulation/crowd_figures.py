@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from tests.simulation.climbs import ROLLED_BACK
+from tests.simulation.climbs import ROLLED_BACK, margins_of
 from tests.simulation.figures import FAULTS, Figures, outcome, times
 from tests.simulation.late_labels import LateLabels
-from tests.simulation.rollouts import Result, roll_out
+from tests.simulation.rollouts import POLICY, Result, roll_out
 from tests.simulation.sticky_users import RegularStreams, VisitorStreams, regulars, visitors_past
-from tests.simulation.streams import SCHEDULE_S, Traffic
+from tests.simulation.streams import ERRORS, SCHEDULE_S, Traffic
 
 HANDLINGS = ("product", "design effect alone", "naive")
 VISIT = 10
@@ -128,6 +129,31 @@ def _quarter(cell: Callable[..., Figures]) -> Callable[..., Figures]:
     return lambda rollouts: cell(rollouts=max(1, rollouts // 4))
 
 
+def regulars_at_the_margin(users: int, correlation: float, rollouts: int, *, seed: int = 137) -> Figures:
+    """Regulars, and a canary worse by exactly the promote margin of errors: the whole rule, at 20 requests/s."""
+    results = []
+    for number in range(0, rollouts, BATCH):
+        traffic = Traffic(per_second=20.0)
+        rng = np.random.default_rng((seed, users, number))
+        crowd = regulars(rng, traffic, min(BATCH, rollouts - number), users, correlation)
+        traffic = replace(traffic, excess=(margins_of(POLICY, ERRORS, crowd.past)[1], 0.0, 0.0))
+        results.append(
+            roll_out(
+                traffic,
+                crowd.past.slow.size,
+                (seed, number),
+                past=crowd.past,
+                streams=RegularStreams(traffic, crowd, rng, told=True),
+                design_effects=_effects(crowd.design_effects, "product"),
+                tick_s=60.0,
+                until_s=2 * SCHEDULE_S,
+            )
+        )
+    shown = np.concatenate([result.climbs.shown(ERRORS) for result in results])
+    found = {"users": users, "correlation": correlation, "shown acceptable": float(shown.mean())}
+    return {**found, **outcome(results)}
+
+
 def _effects(estimated: np.ndarray, handling: str) -> tuple[np.ndarray, ...]:
     return tuple(np.ones_like(estimated) if handling == "naive" else estimated)
 
@@ -153,6 +179,9 @@ def cells() -> dict[str, Callable[..., Figures]]:
             for correlation in (0.05, 0.1, 0.2):
                 name = f"regulars, 20/s, {users:,}, {correlation:g}, {handling}"
                 found[name] = _quarter(partial(regular_users, 20.0, users, correlation, handling=handling))
+    for users in (20_000, 5_000):
+        name = f"regulars at the promote margin, 20/s, {users:,}, 0.1"
+        found[name] = _quarter(partial(regulars_at_the_margin, users, 0.1))
     for correlation in (0.001, 0.1):
         for handling in ("product", "design effect alone"):
             name = f"found among regulars, 20,000, {correlation:g}, {handling}"
