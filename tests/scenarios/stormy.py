@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from gatewright.domain.evidence import LIVE_METRICS, Block, Observation
 from gatewright.domain.notice import Notice
-from gatewright.domain.rollout import FULL, Command, Phase, Rollout, World
+from gatewright.domain.rollout import ALMOST_FULL, FULL, Command, Phase, Rollout, World
 from gatewright.engine.controller import Controller
 from gatewright.store.database import Database
 from gatewright.store.records import Event
@@ -156,6 +156,8 @@ class Storm:
                 late = self.halt.asleep.pop()
                 self.halt.asleep.append(lambda: (late(), account()))
             raise
+        else:
+            self._asked_again()
         finally:
             account()
 
@@ -196,6 +198,13 @@ class Storm:
         if blind or abs(traffic.shown - weight) > 0.01 or traffic.stable_error or not traffic.stable_ready:
             return False
         return any(seen.weight == weight and seen.block.canary_n and seen.block.stable_n for seen in metrics.waiting)
+
+    def _asked_again(self) -> None:
+        """After a look the traffic is as it was decided, whoever has moved it, if the router does what it is told."""
+        rollout, traffic = self.world.rollout, self.traffic
+        unread = rollout.phase is Phase.PENDING and (traffic.unreadable or traffic.down)
+        if rollout.phase is not Phase.PROMOTING and not rollout.phase.terminal and not traffic.deaf and not unread:
+            assert traffic.shown == min(rollout.weight, ALMOST_FULL), f"{traffic.shown} % instead of {rollout.weight} %"
 
     def _account(self, before: Rollout, fed: bool, now: datetime) -> None:
         """Hold time as this witness counts it: looks that saw both arms, at most two ticks each."""
