@@ -77,12 +77,13 @@ class Database:
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
         self._connection.execute("SAVEPOINT part")
+        whole = False
         try:
             yield
-        except BaseException:
-            self._connection.execute("ROLLBACK TO part")
-            raise
+            whole = True
         finally:
+            if not whole:
+                self._connection.execute("ROLLBACK TO part")
             self._connection.execute("RELEASE part")
 
     def _migrate(self) -> None:
