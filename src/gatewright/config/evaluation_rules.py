@@ -40,7 +40,7 @@ def measured(values: Values) -> Iterator[Finding]:
         yield (*section, "weight"), "cannot be used with evaluation.cluster: leave one of them out"
     if values.at((*section, "stratum")) is not None and not weighted:
         yield (*section, "stratum"), "says how rows were drawn that carry weights: name evaluation.weight, too"
-    own = {values.at((*section, name)) for name in ("id", "label")} | {"id"}
+    own = ["id", *(values.at((*section, name)) for name in ("id", "label"))]  # of any type, if the file is wrong
     for name in ("weight", "stratum"):
         if isinstance(column := values.at((*section, name)), str) and column in own:
             yield (*section, name), f"{shown(column)} is the id or the label of a row: name another column"

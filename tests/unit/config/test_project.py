@@ -107,6 +107,7 @@ CASES = [
         changed("{mode: point}", "{fairness: {metric: parity}}"),
         "6:28 gates.fairness.metric 'parity' is not one of: demographic_parity_difference, ",
     ),
+    (changed("label: employed", "label: []"), "4:21 evaluation.label an empty list is not a non-empty text"),
     (changed("model: employment", "model:"), "1:7 model is empty: write a value, or leave the key out"),
     # names; more of them, and of paths, in tests/corpus
     (changed("employment", "Employment"), "1:8 model 'Employment' is not a name: a name is 1 to 64 of"),
