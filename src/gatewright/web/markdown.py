@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gatewright.domain.gate import Comparison, GateResult, Judgement
+from gatewright.rules.markdown_text import code
+from gatewright.rules.markdown_text import table as _table
+from gatewright.rules.markdown_text import text as _text
 from gatewright.web import words
-from gatewright.web.markdown_text import table as _table
-from gatewright.web.markdown_text import text as _text
 from gatewright.web.subject import Subject
 
 LIMIT = 60_000
@@ -132,7 +133,7 @@ def _lineage(subject: Subject) -> Iterator[str]:
         yield "## Made from"
         yield ""
         yield from _table(
-            ("what", "which", ""), [(fact.what, f"`{_code(fact.which)}`", _text(fact.remark)) for fact in subject.facts]
+            ("what", "which", ""), [(fact.what, f"`{code(fact.which)}`", _text(fact.remark)) for fact in subject.facts]
         )
 
 
@@ -180,7 +181,3 @@ def _results(subject: Subject) -> tuple[GateResult, ...]:
 
 def _changes(result: GateResult) -> list[Comparison]:
     return [each for each in result.comparisons if each.kind == "change"]
-
-
-def _code(text: str) -> str:
-    return " ".join(words.clean(text).replace("`", "'").replace("|", "¦").split())

@@ -9,11 +9,12 @@ from urllib.parse import quote
 
 from annotated_types import MinLen, Predicate
 
-from gatewright.adapters.triggers.addresses import Address, Variable
-from gatewright.adapters.triggers.calls import Service, own_link, read_object, secret_of
 from gatewright.adapters.triggers.published import publish
 from gatewright.domain.claim import INPUTS, Input, Order, Started
 from gatewright.domain.duration import Duration
+from gatewright.domain.errors import StartFailed
+from gatewright.effects.service_addresses import Address, Variable
+from gatewright.effects.services import Service, own_link, read_object, secret_of
 from gatewright.ports import Context
 
 _HELPS = {
@@ -62,7 +63,14 @@ class GithubTrigger:
         options = self._options
         token = secret_of(options.token, "the token of GitHub")
         branch, _ = publish(order, self._root, options.remote)
-        service = Service(name="GitHub", timeout_s=options.timeout.seconds, secrets=(token,), helps=_HELPS)
+        service = Service(
+            name="GitHub",
+            timeout_s=options.timeout.seconds,
+            secrets=(token,),
+            helps=_HELPS,
+            failure=StartFailed,
+            setting="trigger.url",
+        )
         url = (
             f"{options.url.rstrip('/')}/repos/{options.repository}/actions/workflows/{quote(options.workflow, safe='')}"
         )
