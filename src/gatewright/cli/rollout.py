@@ -111,8 +111,10 @@ def tick(root: Path, output: Output) -> None:
     """
     from gatewright.engine.controller import Controller
     from gatewright.engine.runtime import ensure_supervisor
+    from gatewright.engine.telling import tell_due
 
     workspace = opened(root)
+    tell_due(workspace, progress_for(output))  # what the end of the rollout before has left untold
     rollout = _active(workspace)
     ensure_supervisor(workspace)
     tell_rollout(workspace, Controller(workspace, progress_for(output)).tick(rollout), output)

@@ -27,6 +27,15 @@ def name_of_variable(text: str) -> bool:
     return text.isascii() and text.replace("_", "a").isalnum() and text.upper() == text and not text[0].isdigit()
 
 
+def owner_and_name(text: str) -> bool:
+    """`owner/name` of letters, digits, dots, dashes and underscores."""
+    parts = text.split("/")
+    return len(parts) == 2 and all(
+        part.isascii() and part.strip(".") and part.replace("-", "a").replace("_", "a").replace(".", "a").isalnum()
+        for part in parts
+    )
+
+
 Address = Annotated[str, Predicate(service_address)]
 Variable = Annotated[str, MinLen(1), Predicate(name_of_variable)]
 

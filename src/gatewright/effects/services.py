@@ -96,6 +96,17 @@ def read_object(service: Service, answer: Answer) -> Mapping[str, object]:
     return found
 
 
+def read_list(service: Service, answer: Answer) -> list[Mapping[str, object]]:
+    """The JSON objects of an answer that is a list; ServiceFailed when it is something else."""
+    try:
+        found = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise service.strange(answer)
+    return found
+
+
 def own_link(found: object, url: str) -> str:
     """`found` if it is a link to the service itself; else `url`: what a foreign answer names is not shown as ours."""
     text = str(found) if isinstance(found, str) else ""

@@ -13,7 +13,7 @@ from gatewright.adapters.triggers.published import publish
 from gatewright.domain.claim import INPUTS, Input, Order, Started
 from gatewright.domain.duration import Duration
 from gatewright.domain.errors import StartFailed
-from gatewright.effects.service_addresses import Address, Variable
+from gatewright.effects.service_addresses import Address, Variable, owner_and_name
 from gatewright.effects.services import Service, own_link, read_object, secret_of
 from gatewright.ports import Context
 
@@ -23,15 +23,6 @@ _HELPS = {
     404: "is trigger.repository right, is the workflow on the default branch, and may the token see the repository?",
     422: "the workflow needs `on: workflow_dispatch` with every input named in trigger.inputs, and the ref must exist",
 }
-
-
-def owner_and_name(text: str) -> bool:
-    """`owner/name` of letters, digits, dots, dashes and underscores."""
-    parts = text.split("/")
-    return len(parts) == 2 and all(
-        part.isascii() and part.strip(".") and part.replace("-", "a").replace("_", "a").replace(".", "a").isalnum()
-        for part in parts
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
