@@ -251,9 +251,6 @@ class Forge(Protocol):
     ServiceFailed says whether it may be tried again.
     """
 
-    limit: int
-    """Bytes of UTF-8 that one comment may hold."""
-
     def comment(self, comment: Comment) -> Told:
         """Have the comment there once, with this text: created, or updated where this account wrote it."""
 

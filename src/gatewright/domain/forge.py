@@ -9,6 +9,9 @@ ForgeKind = Literal["github", "gitlab"]
 DeploymentState = Literal["in_progress", "success", "failure", "inactive"]
 Posted = Literal["created", "updated", "unchanged"]
 
+LIMITS: dict[ForgeKind, int] = {"github": 65_536, "gitlab": 1_000_000}
+"""Characters that one comment may have; reports count bytes of UTF-8, which are never fewer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comment:

@@ -53,6 +53,16 @@ def code(foreign: str) -> str:
     return " ".join(_BIDI.sub("", clean(foreign)).replace("`", "'").replace("|", "¦").split())
 
 
+def marker(*names: str) -> str:
+    """A line that readers do not see; no name can end it, and other names make another line."""
+    return f"<!-- {':'.join(map(_word, names))} -->"
+
+
+def _word(name: str) -> str:
+    signs = (sign if sign.isascii() and (sign.isalnum() or sign in "._-") else f"%{ord(sign):x};" for sign in name)
+    return "".join(signs).replace("--", "-%2d;")
+
+
 def _escaped(found: re.Match[str]) -> str:
     return "".join("\\" + sign for sign in found.group())
 

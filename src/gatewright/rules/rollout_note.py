@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gatewright.domain.forge import DeploymentState
 from gatewright.domain.notice import Notice, NoticeKind
-from gatewright.rules.markdown_text import code, table, text
+from gatewright.rules.markdown_text import code, marker, table, text
 
 TOLD: tuple[NoticeKind, ...] = (
     "progress", "approval", "paused", "rolling_back", "rolled_back", "promoted", "restored", "blind", "stable",
@@ -45,7 +45,7 @@ def description_of(notice: Notice) -> str:
 
 def rollout_marker(notice: Notice) -> str:
     """By which the one comment of a rollout is found again."""
-    return f"<!-- gatewright-rollout:{_word(notice.model)}:{_word(notice.rollout)} -->"
+    return marker("gatewright-rollout", notice.model, notice.rollout)
 
 
 def rollout_note(notice: Notice, environment: str, run_url: str) -> str:
@@ -71,10 +71,3 @@ def rollout_note(notice: Notice, environment: str, run_url: str) -> str:
         "`gatewright rollout status` tells more.",
     ]
     return "\n".join(lines)
-
-
-def _word(name: str) -> str:
-    """A name that cannot close a comment of HTML; two names stay two."""
-    return "".join(
-        sign if sign.isascii() and (sign.isalnum() or sign in "._-") else f"%{ord(sign):x};" for sign in name
-    ).replace("--", "-%2d;")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gatewright.rules.markdown_text import code, table, text
+from gatewright.rules.markdown_text import code, marker, table, text
 
 GAP = "\u200b"
 
@@ -49,3 +49,8 @@ def test_code_closes_neither_itself_nor_a_cell() -> None:
 
 def test_a_table_has_a_rule_below_its_head() -> None:
     assert list(table(("a", ""), [("1", "2")])) == ["| a |  |", "|---|---|", "| 1 | 2 |"]
+
+
+def test_a_marker_cannot_be_ended_by_a_name() -> None:
+    assert marker("gatewright", "toy-1.a_b") == "<!-- gatewright:toy-1.a_b -->"
+    assert marker("gatewright", "a--> <b>:ü") == "<!-- gatewright:a-%2d;%3e;%20;%3c;b%3e;%3a;%fc; -->"

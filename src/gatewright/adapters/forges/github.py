@@ -50,8 +50,6 @@ class Options:
 class GithubForge:
     """Port `Forge` over the REST API."""
 
-    limit = 65_536
-
     def __init__(self, options: Options, context: Context) -> None:
         if not owner_and_name(options.repository):
             raise UnusableInput(f"{options.repository!r} is no repository of GitHub", fix="write OWNER/NAME")

@@ -54,8 +54,6 @@ class _Note:
 class GitlabForge:
     """Port `Forge` over the REST API, version 4."""
 
-    limit = 1_000_000
-
     def __init__(self, options: Options, context: Context) -> None:
         self._clock, self._tries, self._ref = context.clock, options.tries, options.ref
         token = secret_of(options.token, "the token of GitLab")
