@@ -68,7 +68,7 @@ def _stages(subject: Subject) -> Iterator[str]:
 def gates(subject: Subject) -> Iterator[str]:
     """The table of gates: what each decided, and why."""
     judgement = _judgement(subject)
-    if judgement is None:
+    if judgement is None or not (judgement.results or judgement.skipped):
         return
     yield "## Gates"
     yield ""
