@@ -179,7 +179,7 @@ def _post(root: Path, job: CiJob, comment: Comment, output: Output, told: dict[s
         raise excuse
     if job.change is not None:
         kept = "; the step summary has it" if job.summary and told["summary"] else ""
-        progress_for(output).warning(f"the report is no comment: {excuse}{kept}. {excuse.fix}")
+        progress_for(output).warning(f"the report is no comment: {excuse}{kept}; {excuse.fix}")
     return Posted(posted="none", why=str(excuse))
 
 
