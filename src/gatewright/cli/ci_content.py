@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatewright.cli.options import chosen_model, opened
-from gatewright.domain.errors import StageFailed, UnusableInput
+from gatewright.domain.errors import ConfigError, StageFailed, UnusableInput
 from gatewright.web.ci_report import CiReport, Halt
 
 if TYPE_CHECKING:
@@ -28,20 +28,21 @@ def content(root: Path, run_id: str | None) -> CiReport:
     """The report of a run; of the newest one only if it is of this commit, for an older one would be another's.
 
     What is wrong with configuration, data or hand-offs becomes the report. UnusableInput for a `run_id` that is not
-    there.
+    there, and for several models of which none is named.
     """
     from gatewright.store.runs import Runs
 
     if run_id is not None:
         Runs(root / ".gatewright" / "runs").get(run_id)
-    model = chosen_model() or _model_in(root)
     try:
         workspace = opened(root, run_id)
-        model = workspace.project.model
+    except ConfigError as error:
+        return CiReport(model=chosen_model() or _model_in(root), error=str(error))
+    try:
         run = workspace.runs.get(run_id) if run_id else _newest_of_this_commit(workspace)
         return _of_run(workspace, run) if run is not None else _without_run(workspace)
     except (UnusableInput, StageFailed) as error:
-        return CiReport(model=model, error=str(error))
+        return CiReport(model=workspace.project.model, error=str(error))
 
 
 def _model_in(root: Path) -> str:

@@ -240,6 +240,15 @@ def test_a_run_of_another_commit_is_not_this_one(shell: Shell, on_github: Github
     assert shell("ci", "report", "--run", "r9", "--dry-run").code == 2
 
 
+def test_of_several_models_one_is_named(shell: Shell, on_github: Github, ci: CiServer, workspace: Path) -> None:
+    models = "models:\n  a: {checks: none}\n  b: {serving: {kind: envoy, port: 8081}}\n"
+    (workspace / "gatewright.yaml").write_text(CONFIG.replace("model: toy\n", models), encoding="utf-8")
+    told = shell("ci", "report")
+    assert (told.code, "2 models: a, b" in told.err) == (2, True), told.err
+    assert not ci.asked
+    assert shell("ci", "report", "--model", "b", "--dry-run").out.startswith("# ❌ b: no run\n")
+
+
 @pytest.mark.parametrize(
     "words",
     [("--link", "HTML"), ("--link", "HTML=javascript:alert(1)"), ("--repository", "acme/models"), ("--change", "0")],
