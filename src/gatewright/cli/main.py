@@ -32,6 +32,7 @@ _COMMANDS = {
     "data": ("data:data", "Versions of data sets."),
     "evalset": ("evalset:evalset", "Evaluation sets that follow production: sample, label, import, check."),
     "serve": ("serve:serve", "The local runtime: gateway and model servers."),
+    "ci": ("ci:ci", "The report of a run as the comment of a pull request."),
     "config": ("config:config", "Check gatewright.yaml; print its JSON Schema, and that of verdict.json."),
 }
 

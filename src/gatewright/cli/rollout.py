@@ -91,8 +91,10 @@ def finish(wait: bool, root: Path, run_id: str | None, output: Output) -> None:
         return
     from gatewright.engine.opening import choose_run
     from gatewright.engine.stages.finish import finish as finish_stage
+    from gatewright.engine.telling import tell_due
 
     workspace = opened(root)
+    tell_due(workspace, progress_for(output))
     run = choose_run(workspace, run_id)
     with run.hold():
         show_handoff(run.id, finish_stage(workspace, run, progress_for(output), wait=False), output)
@@ -111,8 +113,10 @@ def tick(root: Path, output: Output) -> None:
     """
     from gatewright.engine.controller import Controller
     from gatewright.engine.runtime import ensure_supervisor
+    from gatewright.engine.telling import tell_due
 
     workspace = opened(root)
+    tell_due(workspace, progress_for(output))  # what the end of the rollout before has left untold
     rollout = _active(workspace)
     ensure_supervisor(workspace)
     tell_rollout(workspace, Controller(workspace, progress_for(output)).tick(rollout), output)
