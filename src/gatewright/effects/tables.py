@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatewright.domain.errors import DataError, Place, Problem
+from gatewright.effects.standing import FORMATS
 
 if TYPE_CHECKING:
     import polars as pl
 
-FORMATS = (".parquet", ".csv")
 _CHUNK = 1 << 20
 _HEADER_LIMIT = 1 << 20
 _MARKS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}

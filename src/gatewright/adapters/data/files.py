@@ -13,7 +13,7 @@ from gatewright.domain.errors import DataError, DigestChanged, Place, Problem, U
 from gatewright.domain.lineage import DataFile, DataVersion
 from gatewright.effects.digest_cache import DigestCache
 from gatewright.effects.files import list_files, names_below, safe_join
-from gatewright.effects.tables import FORMATS
+from gatewright.effects.standing import FORMATS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
