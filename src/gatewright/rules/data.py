@@ -94,7 +94,9 @@ def judge_data(
     conditions, impossible = condition_rules(schema, stored)
     rules = [*column_rules(schema, stored, typed), *conditions]
     if label is not None and label in told:
-        few = at(stored, label).drop_nulls().n_unique() < 2
+        value = at(stored, label)
+        # Null counts as a value of its own; dropping nulls first would hold the whole column in memory.
+        few = value.n_unique().cast(pl.Int64) - (value.null_count() > 0) < 2
         rules.append(RowRule(column=label, name="classes", allowed="two or more values", count=few * pl.len()))
     questions = drift_questions(reference, schema, stored) if reference else ()
     counted = _Counted.of(frame, rules, questions, schema)
