@@ -23,23 +23,23 @@ GITHUB = "/repos/acme/models/actions/workflows/train%20it.yml/dispatches"
 GITLAB = "/api/v4/projects/acme%2Fmodels/trigger/pipeline"
 JENKINS = "/job/acme/job/train%20it/buildWithParameters"
 CRUMB = "/crumbIssuer/api/json"
-SOON = Duration(0.3)
+PATIENT, SOON = Duration(20.0), Duration(1.0)
 
 
 def github_trigger(ci: CiServer, context: Any, **more: Any) -> Trigger:
-    options = {"repository": "acme/models", "workflow": "train it.yml", "url": ci.url + "/", "timeout": SOON, **more}
+    options = {"repository": "acme/models", "workflow": "train it.yml", "url": ci.url + "/", "timeout": PATIENT, **more}
     return github.GithubTrigger(github.Options(**options), context)
 
 
 def gitlab_trigger(ci: CiServer, context: Any, **more: Any) -> Trigger:
     return gitlab.GitlabTrigger(
-        gitlab.Options(**{"project": "acme/models", "url": ci.url, "timeout": SOON, **more}), context
+        gitlab.Options(**{"project": "acme/models", "url": ci.url, "timeout": PATIENT, **more}), context
     )
 
 
 def jenkins_trigger(ci: CiServer, context: Any, **more: Any) -> Trigger:
     return jenkins.JenkinsTrigger(
-        jenkins.Options(**{"job": "acme/train it", "url": ci.url, "timeout": SOON, **more}), context
+        jenkins.Options(**{"job": "acme/train it", "url": ci.url, "timeout": PATIENT, **more}), context
     )
 
 
@@ -151,7 +151,7 @@ def test_each_fault_says_whether_to_try_again(ci: CiServer, context: Any, make: 
     reply, again, after_s, words = FAULTS[fault]
     ci.replies[path] = reply
     with pytest.raises(StartFailed) as failed:
-        make(ci, context).start(ORDER)
+        make(ci, context, **({"timeout": SOON} if reply.hangs else {})).start(ORDER)
     assert (failed.value.again, failed.value.after_s) == (again, after_s)
     assert words in str(failed.value)
     assert failed.value.fix
