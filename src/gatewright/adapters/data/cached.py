@@ -16,7 +16,7 @@ from gatewright.adapters.data.laying import CHANGED, lay_files
 from gatewright.domain.errors import DataError, DigestChanged, Place, Problem, UnusableInput, WorldFailed
 from gatewright.domain.lineage import DataFile, DataVersion
 from gatewright.effects.digest_cache import DigestCache
-from gatewright.effects.tables import FORMATS
+from gatewright.effects.standing import FORMATS
 from gatewright.ports import Pin, Progress
 from gatewright.store.data_cache import Content, DataCache
 

@@ -13,7 +13,7 @@ from gatewright.adapters.data.cached import CachedSource, Item, Surroundings, da
 from gatewright.adapters.data.opened import CONNECT_S, READ_S, asking, opened
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.lineage import DataVersion
-from gatewright.effects.tables import FORMATS
+from gatewright.effects.standing import FORMATS
 from gatewright.ports import Pin
 
 _BLOCK = 8 << 20
