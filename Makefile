@@ -28,10 +28,10 @@ install: $(STAMP)-dev $(STAMP)-project ## everything for working on the project,
 demo: $(STAMP)-run $(STAMP)-project ## four acts on real data: a good model goes live, bad ones are stopped
 	$(BIN)/python examples/employment/demo $(ARGS)
 
-test: install $(STAMP)-prometheus ## the tests, slow ones left out (ARGS="-k name" goes to pytest)
+test: install $(STAMP)-prometheus $(STAMP)-node ## the tests, slow ones left out (ARGS="-k name" goes to pytest)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
-test-all: install $(STAMP)-prometheus ## all tests
+test-all: install $(STAMP)-prometheus $(STAMP)-node ## all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --slow $(ARGS)
 
 check: check-lint check-format check-types check-floors check-sizes ## lint, format, types, floors, sizes (-k: go on after the first)
@@ -95,6 +95,10 @@ $(STAMP)-project: pyproject.toml $(STAMP)-build
 # A real Prometheus for the tests, unpacked and not installed; where there is none, they are skipped and say why.
 $(STAMP)-prometheus: | $(STAMP)-dev
 	@$(BIN)/python tests/fixtures/prometheus_binary.py && touch $@ || true
+
+# Linters and runners of pipelines, from the npm lock, likewise unpacked: without node, npm or java their tests are skipped.
+$(STAMP)-node: tests/pipelines/node/package-lock.json | $(STAMP)-dev
+	@$(BIN)/python tests/pipelines/node/install.py && touch $@ || true
 
 # The peers of the benchmarks, in an environment of their own: 1 GB that nobody else needs.
 $(PEERS)/.stamp: requirements/bench.txt $(STAMP)-build
