@@ -21,7 +21,9 @@ class Github:
     name = "github"
     files = (".github/workflows/gatewright.yml", ".github/workflows/gatewright-tick.yml")
 
-    def __init__(self, folder: Path, origin: Path, recording: Recording, *, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, origin: Path, recording: Recording, *, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.checkout = folder / "work" / "self-hosted" / "checkout"
         self.recording = recording
         self.environment = {"PATH": recording.path, **(environment or {})}
@@ -37,7 +39,7 @@ class Github:
         event = {"name": "workflow_dispatch", "ref": "refs/heads/main", "sha": sha, "inputs": dict(inputs)}
         return self.start({**event, "workflow": Path(self.files[0]).name})
 
-    def clock(self, sha: str, cron: str) -> Ran:
+    def clock(self, sha: str, cron: str, job: str) -> Ran:
         return self.start({"name": "schedule", "ref": "refs/heads/main", "sha": sha, "schedule": cron})
 
     def start(self, event: Mapping[str, Any]) -> Ran:

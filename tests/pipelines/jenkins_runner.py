@@ -70,7 +70,7 @@ class Jenkins:
     def dispatch(self, sha: str, inputs: Mapping[str, str]) -> Ran:
         return self.start(sha, cause="UserIdCause", params={name.upper(): value for name, value in inputs.items()})
 
-    def clock(self, sha: str, cron: str) -> Ran:
+    def clock(self, sha: str, cron: str, job: str) -> Ran:
         return self.start(sha, cause="TimerTrigger", cron=cron)
 
     def start(self, sha: str, *, file: str = "Jenkinsfile", **plan: Any) -> Ran:

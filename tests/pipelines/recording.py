@@ -10,10 +10,23 @@ from pathlib import Path
 
 _WORD, _END = "\x1f", "\x1e"
 _PROGRAM = r"""#!/bin/sh
-{real} "$@"
+RECORDED="$0" {real} "$@"
 code=$?
 {{ printf '%s\037' "$@"; printf '\036%s\036' "$code"; }} >> {record}
 exit $code
+"""
+
+
+_STAND_IN = r"""#!/bin/sh
+echo "gatewright $*"
+for word; do
+  if [ "$previous" = --env-file ]; then
+    mkdir -p "$(dirname "$word")"
+    printf 'GATEWRIGHT_RUN=run-1\nGATEWRIGHT_TERMINAL=true\n' > "$word"
+  fi
+  previous=$word
+done
+if [ "$1" = "$(cat "$(dirname "$RECORDED")/fails")" ]; then exit 1; fi
 """
 
 
@@ -31,18 +44,33 @@ class Call:
         return " ".join(named if named[:1] in (["rollout"], ["data"], ["evalset"], ["ci"]) else named[:1])
 
 
+def stand_in(folder: Path) -> Path:
+    """A program that does nothing but tell the later jobs a run, and fail where it is told to."""
+    folder.mkdir(parents=True)
+    program = folder / "gatewright"
+    program.write_text(_STAND_IN, encoding="utf-8")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program
+
+
 class Recording:
     """`folder` goes in front of PATH; `calls` are those since the last time one asked."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, real: Path | None = None) -> None:
         self.folder = folder / "bin"
         self._record = folder / "calls"
+        self._fails = self.folder / "fails"
         self._seen = 0
         self.folder.mkdir(parents=True)
-        real = Path(sys.executable).with_name("gatewright")
+        self.fail("nothing")
+        real = real or Path(sys.executable).with_name("gatewright")
         program = self.folder / "gatewright"
         program.write_text(_PROGRAM.format(real=real, record=self._record), encoding="utf-8")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
+
+    def fail(self, stage: str) -> None:
+        """Have the stand-in fail at this command."""
+        self._fails.write_text(stage, encoding="utf-8")
 
     @property
     def path(self) -> str:

@@ -48,6 +48,6 @@ class Target(Protocol):
         """Somebody started it by hand, with these inputs by their GitHub names."""
         ...
 
-    def clock(self, sha: str, cron: str) -> Ran:
-        """The schedule with this expression is due."""
+    def clock(self, sha: str, cron: str, job: str) -> Ran:
+        """The schedule with this expression is due, which was made for this job."""
         ...

@@ -54,7 +54,10 @@ class Sample:
         return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
 
-@pytest.fixture(params=["github", "gitlab", "jenkins"])
+ALL = pytest.mark.parametrize("sample", ["github", "gitlab", "jenkins"], indirect=True)
+
+
+@pytest.fixture
 def sample(request: pytest.FixtureRequest, tmp_path: Path, recording: Recording, interpreter: Path) -> Iterator[Sample]:
     team = Team(tmp_path / "team")
     target: Target
@@ -78,67 +81,72 @@ def sleepers(folder: Path) -> list[psutil.Process]:
     return [process for process in ours if (process.info["cwd"] or "").startswith(str(folder))]
 
 
+@ALL
 def test_jobs_run_in_order_and_hand_over_what_they_made(sample: Sample) -> None:
     ran = sample.target.push(sample.change("models/m.txt"))
     assert not ran.refused, ran.log
-    assert [name for name in ran.done() if name in ("first", "second", "third")] == ["first", "second", "third"], ran.log
+    assert [name for name in ran.done() if name in ("first", "second", "third")] == ["first", "second", "third"], (
+        ran.log
+    )
     assert [line.replace(" here-too", "") for line in sample.seen()] == ["r-1 usual", "third"]
 
 
+@ALL
 def test_an_input_reaches_the_jobs_and_a_failed_one_stops_those_behind_it(sample: Sample) -> None:
     ran = sample.target.dispatch(sample.first.sha, {"word": "broken"})
     assert ran.jobs["second"] == "failure", ran.log
     assert ran.jobs["third"] == "skipped"
     assert sample.seen()[0].startswith("r-1 broken")
     assert "third" not in sample.seen()
-    assert sample.seen()[1:] == {"github": ["failed", "report"], "gitlab": [], "jenkins": ["failed"]}[sample.target.name]
+    assert (
+        sample.seen()[1:] == {"github": ["failed", "report"], "gitlab": [], "jenkins": ["failed"]}[sample.target.name]
+    )
 
 
+@pytest.mark.slow
+@ALL
 def test_a_push_that_touches_no_model_starts_no_first_job(sample: Sample) -> None:
     ran = sample.target.push(sample.change("README.md"))
     assert not ran.refused, ran.log
     assert "first" not in ran.done()
 
 
+@pytest.mark.parametrize("sample", ["github", "jenkins"], indirect=True)
 def test_what_a_job_leaves_running_ends_with_it_unless_it_says_otherwise(sample: Sample, tmp_path: Path) -> None:
-    if sample.target.name == "gitlab":
-        pytest.skip("the shell executor of GitLab leaves processes alone")
     sample.target.push(sample.change("models/m.txt"))
     assert wait_until(lambda: [process.cmdline() for process in sleepers(tmp_path)] == [KEPT], timeout_s=10)
 
 
 @pytest.mark.parametrize(
-    ("target", "old", "new", "word"),
+    ("sample", "old", "new", "word"),
     [
         ("github", "actions/checkout@0123456789012345678901234567890123456789", "actions/checkout@v5", "pinned"),
         ("github", "actions/download-artifact@", "somebody/download@", "stand-in"),
         ("github", "runs-on: ubuntu-24.04", "runs_on: ubuntu-24.04", "runs_on"),
         ("gitlab", "needs: [first]", "needs: [nobody]", "nobody"),
-        ("jenkins", "stash name:", "stach name:", "stach"),
-        ("jenkins", "options {", "option {", "option"),
+        pytest.param("jenkins", "stash name:", "stach name:", "stach", marks=pytest.mark.slow),
+        pytest.param("jenkins", "options {", "option {", "option", marks=pytest.mark.slow),
         ("jenkins", "sh 'echo r-1 > run.txt'", 'sh "echo ${params.WORD} > run.txt"', "Groovy string"),
     ],
+    indirect=["sample"],
 )
-def test_what_a_runner_does_not_know_is_refused(
-    sample: Sample, target: str, old: str, new: str, word: str
-) -> None:
-    if sample.target.name != target:
-        pytest.skip(f"a case of {target}")
+def test_what_a_runner_does_not_know_is_refused(sample: Sample, old: str, new: str, word: str) -> None:
     ran = sample.target.dispatch(sample.edit(old, new).sha, {"word": "usual"})
     assert word in ran.refused, (ran.refused, ran.log)
     assert sample.seen() == []
 
 
+@ALL
 def test_an_input_inside_a_command_would_be_carried_out(sample: Sample) -> None:
     """So that a test which finds no such file means something."""
     unsafe = {
-        "github": ("exit 3", 'echo "${{ inputs.word }}"'),
+        "github": (
+            "        if: inputs.word == 'broken'\n        run: exit 3",
+            '        run: echo "${{ inputs.word }}"',
+        ),
         "gitlab": ('test "$WORD" != broken', 'eval "echo $WORD"'),
         "jenkins": ("sh 'test \"$WORD\" != broken'", "sh 'eval \"echo $WORD\"'"),
     }
-    old, new = unsafe[sample.target.name]
-    sha = sample.edit(old, new).sha
-    if sample.target.name == "github":
-        sha = sample.change(PLACES["github"][1], (sample.team.desk / PLACES["github"][1]).read_text().replace("if: inputs.word == 'broken'", "if: true")).sha
-    sample.target.dispatch(sha, {"word": "$(touch pwned)"})
-    assert (sample.target.checkout / "pwned").exists()
+    pushed = sample.edit(*unsafe[sample.target.name])
+    ran = sample.target.dispatch(pushed.sha, {"word": "$(touch pwned)"})
+    assert (sample.target.checkout / "pwned").exists(), ran.log

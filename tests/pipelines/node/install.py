@@ -1,4 +1,4 @@
-"""Programs that read, lint and run pipelines: locked npm packages and rsync, unpacked into .venv without being installed.
+"""Programs that read, lint and run pipelines: locked npm packages and rsync, unpacked into .venv, not installed.
 
 `python tests/pipelines/node/install.py` fetches them (`make test` does). Where that cannot be done it says why, and the
 tests that need them are skipped.

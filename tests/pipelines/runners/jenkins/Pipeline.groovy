@@ -75,6 +75,8 @@ class PipelineBody extends Section {
             def given = args[0] as Map
             def usual = given.containsKey('defaultValue') ? given.defaultValue : (given.choices ? given.choices[0] : '')
             if (!build.params.containsKey(given.name)) build.params[given.name as String] = usual
+            if (given.trim) build.params[given.name as String] = build.params[given.name].trim()
+            if (given.choices && !(build.params[given.name] in given.choices)) throw new Refused("${given.name} has no such choice")
         }
         def unknown = (build.plan.params as Map ?: [:]).keySet() - build.declared.parameters.collect { it[1][0].name }
         if (unknown) throw new Refused("there is no parameter ${unknown}")

@@ -7,7 +7,10 @@ class Block {
 
     Map<String, Object> getEnv() { new Variables(this) }
     Map<String, Object> getParams() { build.params }
-    Map<String, Object> getCurrentBuild() { [result: build.result, currentResult: build.result, number: build.plan.number, fullDisplayName: 'models'] }
+    Map<String, Object> getCurrentBuild() {
+        [result: build.result, currentResult: build.result, number: build.plan.number, changeSets: build.plan.changed as List]
+    }
+    Map<String, Object> getHudson() { [model: [Result: [SUCCESS: 'SUCCESS', UNSTABLE: 'UNSTABLE', FAILURE: 'FAILURE']]] }
     String getScm() { 'scm' }
 
     Map<String, String> environment() {
@@ -44,6 +47,10 @@ class Variables extends AbstractMap<String, Object> {
 /** The steps of a stage. An unknown one is an error, never skipped. */
 class Steps extends Block {
     File folder
+    /** The workspace of the agent; `folder` may be below it. */
+    File top
+
+    Map<String, String> environment() { super.environment() + [WORKSPACE: (top ?: folder)?.path ?: ''] }
 
     def sh(CharSequence script) { sh(script: script) }
 
@@ -52,7 +59,7 @@ class Steps extends Block {
         if (unknown) throw new Refused("sh: ${unknown}")
         // A Groovy string is put together before the shell sees it: whoever chooses a parameter chooses the command.
         if (!(options.script instanceof String)) throw new Refused("sh gets a Groovy string: ${options.script}")
-        def (code, out) = build.shell(folder, options.script as String, environment() + [WORKSPACE: folder.path], options.returnStdout as boolean)
+        def (code, out) = build.shell(folder, options.script as String, environment(), options.returnStdout as boolean)
         if (options.returnStatus) return code
         if (code != 0) throw new Failed("script returned exit code ${code}")
         return options.returnStdout ? out : null
@@ -73,7 +80,14 @@ class Steps extends Block {
     def dir(String path, Closure body) { inside(new File(folder, path), local, body) }
 
     def withEnv(List<String> pairs, Closure body) {
-        inside(folder, local + pairs.collectEntries { it.toString().split('=', 2) as List }, body)
+        def variables = [:] + local
+        pairs.each { pair ->
+            def (name, value) = pair.toString().split('=', 2) as List
+            // `PATH+WORD=folder` puts a folder in front of the list.
+            def list = name.split(/\+/)[0]
+            variables[list] = name.contains('+') ? "${value}:${variables[list] ?: environment()[list]}" as String : value
+        }
+        inside(folder, variables, body)
     }
 
     def withCredentials(List<Map> bindings, Closure body) { inside(folder, local + (bindings.sum() as Map ?: [:]), body) }
@@ -105,7 +119,7 @@ class Steps extends Block {
 
     private inside(File other, Map<String, String> variables, Closure body) {
         other.mkdirs()
-        run(body, new Steps(build: build, folder: other, local: variables))
+        run(body, new Steps(build: build, folder: other, top: top ?: folder, local: variables))
     }
 
     private File store(String kind, String name) { new File("${build.plan.store}/${kind}/${name}") }

@@ -16,7 +16,8 @@ abstract class Declarative extends Script {
         if (!top.label || !top.body) throw new Refused('a pipeline needs agent and stages')
         top.assign()
         Block.run(top.body, new Stages(build: build, outer: top, local: top.local))
-        top.finish(build.workspace(top.label), build.result == 'SUCCESS')
+        if (top.posts && top.label == 'none') throw new Refused('post of a pipeline without an agent')
+        if (top.posts) top.finish(build.workspace(top.label), build.result == 'SUCCESS')
     }
 }
 
