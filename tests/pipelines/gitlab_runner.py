@@ -21,7 +21,7 @@ _ENDED = re.compile(r"^\s*(PASS|FAIL|WARN)\s+(\S.*?)\s*$", re.MULTILINE)
 _RESULTS = {"PASS": "success", "WARN": "success", "FAIL": "failure"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _STATE = ".gitlab-ci-local"
-_CLEAN = re.compile(r"GIT_CLEAN_FLAGS: \"?([^\"\n]*)")
+_CLEAN = re.compile(r"""GIT_CLEAN_FLAGS: ["']?([^"'\n]*)""")
 
 
 class Gitlab:

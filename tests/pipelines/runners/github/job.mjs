@@ -15,7 +15,7 @@ const KNOWN = ["id", "name", "if", "run", "uses", "with", "env", "shell", "worki
 export function runJob(workflow, id, job, runner, contexts) {
   const labels = [evaluate(job["runs-on"], contexts)].flat();
   const own = labels.includes("self-hosted");
-  const folder = join(runner.work, own ? "self-hosted/checkout" : `hosted/${runner.number}-${id}`);
+  const folder = join(runner.work, own ? "self-hosted/checkout" : `hosted/${runner.number}-${id.replaceAll("/", "-")}`);
   const temp = join(runner.work, "temp");
   if (!own) rmSync(folder, { recursive: true, force: true });
   for (const path of [folder, temp, runner.logs]) mkdirSync(path, { recursive: true });
@@ -24,7 +24,7 @@ export function runJob(workflow, id, job, runner, contexts) {
     folder,
     temp,
     id,
-    log: openSync(join(runner.logs, `${runner.number}-${id}.log`), "a"),
+    log: openSync(join(runner.logs, `${readdirSync(runner.logs).length}-${id.replaceAll("/", "-")}.log`), "a"),
     tracking: `github_${runner.number}_${id}`,
     permissions: job.permissions ?? workflow.permissions,
     defaults: { ...workflow.defaults?.run, ...job.defaults?.run },
@@ -91,7 +91,7 @@ function useAction(step, world, here) {
 function runCommand(step, at, world, here) {
   const shell = SHELLS[step.shell ?? world.defaults.shell ?? ""];
   if (!shell) throw new Refused(`the runner does not know the shell ${step.shell}`);
-  const stem = join(world.temp, `${world.number}-${world.id}-${at}`);
+  const stem = join(world.temp, `${world.number}-${world.id.replaceAll("/", "-")}-${at}`);
   const files = Object.fromEntries(["OUTPUT", "ENV", "PATH", "STEP_SUMMARY"].map((name) => [name, `${stem}-${name}`]));
   for (const file of Object.values(files)) writeFileSync(file, "");
   writeFileSync(`${stem}.sh`, step.run);
