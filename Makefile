@@ -117,5 +117,6 @@ lock: $(STAMP)-build ## compile requirements/*.txt again (UPGRADE=1 takes newer 
 	$(COMPILE) -c requirements/build.txt pyproject.toml --extra dev -o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt pyproject.toml --extra demo -o requirements/run.txt
 	$(COMPILE) -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
+	@command -v npm >/dev/null && cd tests/pipelines/node && npm install --package-lock-only --ignore-scripts --silent || true
 	@! grep -nE '://|--index|--extra-index|--find-links|--trusted-host' $(LOCKS) || { \
 		echo "error: a lock names an address" >&2; exit 1; }

@@ -77,7 +77,7 @@ class Deployment:
     def tick_to_the_end(self) -> list[Call]:
         """Strike until the rollout has ended and stage 6 was done; all that was called on the way.
 
-        GitLab cannot know whether a tick ended the rollout, so it asks for stage 6 after each: left out until it was so.
+        GitLab cannot know whether a tick ended the rollout and asks for stage 6 after each: left out until it was so.
         """
         calls: list[Call] = []
         for _ in range(_MOST_TICKS):

@@ -22,10 +22,10 @@ _ROLLOUT = {
     "steps": [{"weight": 50, "hold": "1s"}],
     "tick": "1s",
     "lease": "60s",
-    "min_requests": 50,
+    "min_requests": 30,
     "max_extension": "90s",
-    "errors": {"rollback_margin": 0.01, "promote_margin": 0.05},
-    "latency": {"rollback_margin": 0.1, "promote_margin": 0.2},
+    "errors": {"rollback_margin": 0.1, "promote_margin": 0.3},
+    "latency": {"rollback_margin": 0.4, "promote_margin": 0.5},
     "breaker": {"max_error_share": 0.05, "tick": "1s"},
 }
 _CI = {

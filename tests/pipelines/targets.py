@@ -11,7 +11,7 @@ from tests.pipelines.recording import Recording
 from tests.pipelines.repositories import Push
 
 RUNNERS = Path(__file__).resolve().parent / "runners"
-LIMIT_S = 300.0
+LIMIT_S = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ tests that need them are skipped.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -106,12 +105,6 @@ def _run(*words: str, folder: Path) -> str:
 def _said(*words: str) -> str:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
-
-
-def versions() -> dict[str, str]:
-    """The locked version of each package that the tests name."""
-    wanted = json.loads((HERE / "package.json").read_text(encoding="utf-8"))["dependencies"]
-    return {str(name): str(version) for name, version in wanted.items()}
 
 
 def main() -> int:
