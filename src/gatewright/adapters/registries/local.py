@@ -32,6 +32,13 @@ class LocalRegistry:
         if existing := self.find(candidate.model, artifact.digest):
             return existing
         stored = self._store(artifact)
+        self._context.database.repeat(lambda: self._number(registration, stored))
+        found = self.find(candidate.model, artifact.digest)
+        assert found is not None
+        return found
+
+    def _number(self, registration: Registration, stored: Artifact) -> None:
+        candidate = registration.candidate
         with self._context.database.transaction("register") as connection:
             number = connection.execute(
                 "SELECT coalesce(max(number), 0) + 1 FROM versions WHERE model = ?", (candidate.model,)
@@ -52,9 +59,6 @@ class LocalRegistry:
                     self._context.clock.now().isoformat(),
                 ),
             )
-        found = self.find(candidate.model, artifact.digest)
-        assert found is not None
-        return found
 
     def find(self, model: str, digest: str) -> ModelVersion | None:
         """The version of `model` with this artifact digest."""
@@ -70,6 +74,9 @@ class LocalRegistry:
 
     def mark_serving(self, model: str, version: ModelVersion | None) -> None:
         """Make `version` the baseline; None leaves the model without one."""
+        self._context.database.repeat(lambda: self._mark(model, version))
+
+    def _mark(self, model: str, version: ModelVersion | None) -> None:
         with self._context.database.transaction("serving") as connection:
             if version is None:
                 connection.execute("DELETE FROM serving WHERE model = ?", (model,))
