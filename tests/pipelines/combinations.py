@@ -45,7 +45,6 @@ EVERYTHING: dict[str, Any] = {
     ],
     "image": IMAGE,
     "runners": {"default": ["ubuntu-24.04"], "train": ["self-hosted", "gpu"], "deploy": ["self-hosted", "edge"]},
-    "state": "git",
     "environments": {"approval": True, "canary": "live-canary", "rollout": "live"},
     "credentials": {"aws": AWS, "gcp": GCP, "azure": AZURE, "secrets": SECRETS},
     "schedule": {"tick": "*/5 * * * *", "watch": "none", "refresh": "0 4 1 * *"},
@@ -62,16 +61,16 @@ COMBINATIONS: dict[str, tuple[Mapping[str, Any], Form]] = {
     "two-installs": ({"install": [["pip", "install", "uv"], ["uv", "pip", "sync", "requirements.txt"]]}, "own"),
     "image": ({"image": IMAGE}, "own"),
     "gpu": (
-        {"state": "git", "runners": {"default": ["ubuntu-24.04"], "train": ["self-hosted", "gpu", "a100"]}},
+        {"runners": {"default": ["ubuntu-24.04"], "train": ["self-hosted", "gpu", "a100"]}},
         "own",
     ),
-    "gpu-by-label": ({"state": "git", "runners": {"train": ["gpu-large"], "deploy": ["edge"]}}, "own"),
-    "gpu-image": ({"state": "git", "image": IMAGE, "runners": {"train": ["self-hosted", "gpu"]}}, "own"),
-    "state-git": ({"state": "git"}, "own"),
-    "state-git-reusable": ({"state": "git"}, "reusable"),
+    "gpu-by-label": ({"runners": {"train": ["gpu-large"], "deploy": ["edge"]}}, "own"),
+    "gpu-image": ({"image": IMAGE, "runners": {"train": ["self-hosted", "gpu"]}}, "own"),
+    "state-git": ({}, "own"),
+    "state-git-reusable": ({}, "reusable"),
     "gates-only": ({"last": "gate"}, "own"),
     "gates-only-hosted": (
-        {"last": "gate", "state": "git", "schedule": {"tick": "none", "watch": "none", "refresh": "none"}},
+        {"last": "gate", "schedule": {"tick": "none", "watch": "none", "refresh": "none"}},
         "own",
     ),
     "register-only": ({"last": "register"}, "own"),
@@ -84,7 +83,7 @@ COMBINATIONS: dict[str, tuple[Mapping[str, Any], Form]] = {
     "azure": ({"credentials": {"azure": AZURE}}, "own"),
     "secrets": ({"credentials": {"secrets": SECRETS}}, "own"),
     "secrets-reusable": ({"credentials": {"secrets": SECRETS}, "after": ["build"]}, "reusable"),
-    "three-clouds": ({"credentials": {"aws": AWS, "gcp": GCP, "azure": AZURE}, "state": "git"}, "own"),
+    "three-clouds": ({"credentials": {"aws": AWS, "gcp": GCP, "azure": AZURE}}, "own"),
     "no-cache": ({"cache": False}, "own"),
     "no-pull-requests": ({"pull_requests": False}, "own"),
     "timeouts": ({"timeouts": {"train": 1440, "canary": 5}}, "own"),
@@ -95,6 +94,8 @@ REPRESENTATIVE = ("default", "after", "gates-only-hosted", "secrets-reusable", "
 WRITERS = {"github": github_files, "gitlab": gitlab_files, "jenkins": jenkins_files}
 _PLUGINS = Plugins()
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SHARED = ("gpu", "gpu-by-label", "gpu-image", "state-git", "state-git-reusable", "gates-only-hosted", "three-clouds")
+"""Combinations whose state travels; those with everything do so, too."""
 SUBFOLDER = "two-installs"
 """The combination whose workspace is not the root of its repository."""
 
@@ -105,7 +106,8 @@ def pipeline(name: str) -> Pipeline:
     section, _ = COMBINATIONS[name]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "gatewright.yaml"
-        path.write_text(json.dumps({**BASE, "ci": section}), encoding="utf-8")
+        kind = "git" if name in SHARED or name.startswith("everything") else "local"
+        path.write_text(json.dumps({**BASE, "state": {"kind": kind}, "ci": section}), encoding="utf-8")
         project, _ = read_project(path, _PLUGINS)
     return pipeline_of(project, "services/employment" if name == SUBFOLDER else "")
 

@@ -208,7 +208,7 @@ def _git_login() -> Iterator[tuple[str, str]]:
 
 def _steps(pipeline: Pipeline, job: Job) -> Iterator[Any]:
     checkout: dict[str, Any] = {"persist-credentials": False}
-    if pipeline.local and job.stage:
+    if job.stage and (pipeline.local or job.when == "deploying"):
         checkout["clean"] = Noted(False, "the state in .gatewright stays on this machine")
     yield _use(CHECKOUT, "Check out", checkout)
     if job.image is None and pipeline.python is not None:

@@ -86,9 +86,7 @@ def _jobs(pipeline: Pipeline, stage: str | None) -> dict[str, Any]:
 
 def _base(pipeline: Pipeline) -> dict[str, Any]:
     """What every stage has in common."""
-    variables = {"GIT_DEPTH": "0"}
-    if pipeline.local:
-        variables |= {"GIT_STRATEGY": "fetch", "GIT_CLEAN_FLAGS": f"-ffdx -e {STATE}"}
+    variables = {"GIT_DEPTH": "0", "GIT_STRATEGY": "fetch", "GIT_CLEAN_FLAGS": f"-ffdx -e {STATE}"}
     if pipeline.cache and pipeline.install:
         variables["PIP_CACHE_DIR"] = f"$CI_PROJECT_DIR/{STATE}/pip-cache"
     found: dict[str, Any] = {"variables": variables, "before_script": list(_before(pipeline))}

@@ -129,7 +129,7 @@ def pipeline_of(project: Project, folder: str = "") -> Pipeline:
         cache=section.cache,
         pull_requests=section.pull_requests,
         credentials=section.credentials,
-        local=section.state == "local",
+        local=project.state.kind == "local",
     )
 
 
@@ -187,7 +187,7 @@ def _guard(section: CiSection) -> str | None:
 
 def _judged(project: Project) -> tuple[Job, ...]:
     """From new data or code to a verdict; this much runs for a pull request too."""
-    section, minutes, local = project.ci, project.ci.timeouts, project.ci.state == "local"
+    section, minutes, local = project.ci, project.ci.timeouts, project.state.kind == "local"
     anywhere = section.runners.deploy if local else section.runners.default
     stage = partial(
         Job,
@@ -231,7 +231,7 @@ def _report(project: Project) -> Job:
     return Job(
         name="report",
         commands=(("gatewright", "ci", "report", *_OF_RUN),),
-        runner=section.runners.deploy if section.state == "local" else section.runners.default,
+        runner=section.runners.deploy if project.state.kind == "local" else section.runners.default,
         timeout=section.timeouts.register,
         needs=("validate", "train", "evaluate"),
         when="reviewing",

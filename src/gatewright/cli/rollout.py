@@ -166,7 +166,10 @@ def tick(if_active: bool, env_file: Path | None, root: Path, output: Output) -> 
         return
     rollout = _active(workspace)
     ensure_supervisor(workspace)
-    after = Controller(workspace, progress_for(output)).tick(rollout)
+    try:
+        after = Controller(workspace, progress_for(output)).tick(rollout)
+    finally:
+        workspace.rollouts.release(rollout, workspace.owner)  # the next one may be made by another machine
     write_env(env_file, {"GATEWRIGHT_RUN": after.run, "GATEWRIGHT_TERMINAL": str(after.phase.terminal).lower()})
     tell_rollout(workspace, after, output)
 

@@ -14,6 +14,7 @@ from gatewright.cli.failures import BadCommand
 from gatewright.cli.options import (
     Output,
     chosen_model,
+    known_runs,
     opened,
     output_option,
     run_option,
@@ -171,9 +172,7 @@ def gate(
 
 
 def _has_open_run(root: Path) -> bool:
-    from gatewright.store.runs import Runs
-
-    return bool(Runs(root / ".gatewright" / "runs").open())
+    return bool(known_runs(root).open())
 
 
 def _configured_gates(root: Path) -> Any:

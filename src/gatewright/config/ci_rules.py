@@ -109,6 +109,6 @@ def _commands(values: Values) -> Iterator[Finding]:
 
 def _machines(values: Values) -> Iterator[Finding]:
     """With the state on one machine, every stage has to run there."""
-    if values.at(("ci", "state")) in (None, "local") and values.entries(("ci", "runners", "train")):
-        what = "trains on another machine than the one that holds the state: write state: git, or leave it out"
+    if values.at(("state", "kind")) in (None, "local") and values.entries(("ci", "runners", "train")):
+        what = "trains on another machine than the one that holds the state: write state: {kind: git}, or leave it out"
         yield ("ci", "runners", "train"), what

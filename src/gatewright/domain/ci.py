@@ -29,7 +29,7 @@ class CiRunners:
     """Labels (GitHub, Jenkins) or tags (GitLab) of the machines.
 
     `deploy` is the machine that holds the state and the live traffic; `train` is `default` unless it is said. With
-    `state: local` every stage runs on `deploy`.
+    `state: {kind: local}` every stage runs on `deploy`.
     """
 
     default: tuple[Text, ...] = ()
@@ -136,7 +136,6 @@ class CiSection:
     install: tuple[Words, ...] = (("pip", "install", "--require-hashes", "-r", "requirements.txt"),)
     image: Text = NEVER
     runners: CiRunners = CiRunners()
-    state: Literal["local", "git"] = "local"
     last: Literal["jobs", "gate", "register", "rollout"] = "rollout"
     schedule: CiSchedule = CiSchedule()
     environments: CiEnvironments = CiEnvironments()

@@ -104,16 +104,19 @@ def open_run(
         pinned = {**_pinned(workspace, planned, baseline, bootstrap_by), "review": review}
         run.write(LOCK, _lock(run_id, now, planned, pinned))
     if planned.plan.accepted_by is not None:
-        event = Event(
-            at=now,
-            kind="schema_accepted",
-            run=run_id,
-            model=model,
-            why=planned.plan.why,
-            actor=planned.plan.accepted_by,
-        )
-        workspace.records.append(event)
+        workspace.records.append(_accepted(model, run_id, now, planned))
     return run
+
+
+def _accepted(model: str, run_id: str, now: datetime, planned: Planned) -> Event:
+    return Event(
+        at=now,
+        kind="schema_accepted",
+        run=run_id,
+        model=model,
+        why=planned.plan.why,
+        actor=planned.plan.accepted_by or "",
+    )
 
 
 def _pinned(
