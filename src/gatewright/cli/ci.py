@@ -8,7 +8,7 @@ import click
 
 from gatewright.cli.failures import CommandGroup
 
-_COMMANDS = {"report": "ci_report:report"}
+_COMMANDS = {"generate": "ci_generate:generate", "report": "ci_report:report"}
 
 
 class LazyGroup(CommandGroup):
@@ -29,10 +29,11 @@ class LazyGroup(CommandGroup):
 
 @click.group(cls=LazyGroup)
 def ci() -> None:
-    """The report of a run as the comment of a pull request.
+    """The pipeline of a CI system, written from gatewright.yaml, and the report of a run as a comment.
 
     \b
     Examples:
-      gatewright ci report
+      gatewright ci generate --target github
+      gatewright ci generate --target gitlab --check
       gatewright ci report --dry-run
     """

@@ -15,6 +15,7 @@ from gatewright.config.problems import Path as Location
 from gatewright.config.problems import dotted, failure, nearest, shown, unknown
 from gatewright.config.reader import read_value
 from gatewright.config.shorthand import written_out
+from gatewright.config.state_rules import one_state
 from gatewright.domain.documents import canonical_json, sha256
 from gatewright.domain.errors import ConfigError, Problem, UnusableInput
 from gatewright.domain.project import Plugin, Project
@@ -78,9 +79,7 @@ def read_configuration(path: Path, plugins: PluginOptions) -> Configuration:
         project, problems = _read_one(document, path.parent, plugins)
         if problems or project is None:
             raise failure(ConfigError, file, problems)
-        return Configuration(
-            projects={project.model: project}, digests={project.model: sha256(canonical_json(document.value))}
-        )
+        return Configuration(projects={project.model: project}, digests={project.model: _digest(document.value)})
     models, problems = split(document)
     projects: dict[str, Project] = {}
     for model in models:
@@ -91,10 +90,16 @@ def read_configuration(path: Path, plugins: PluginOptions) -> Configuration:
             projects[model.name] = found
     if not problems:
         problems.extend(shared_ports(projects, models))
+        problems.extend(one_state(projects, models))
     if problems:
         raise failure(ConfigError, file, problems)
-    digests = {model.name: sha256(canonical_json(model.document.value)) for model in models}
+    digests = {model.name: _digest(model.document.value) for model in models}
     return Configuration(projects=projects, digests=digests)
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    """Of what the file says about the model; on which machines its pipeline runs changes no model."""
+    return sha256(canonical_json({key: item for key, item in value.items() if key != "ci"}))
 
 
 def _read_one(document: Document, root: Path, plugins: PluginOptions) -> tuple[Project | None, list[Problem]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, MinLen
 
+from gatewright.domain.ci import CiSection
 from gatewright.domain.duration import Duration
 from gatewright.domain.gate import (
     AucGate,
@@ -20,6 +21,7 @@ from gatewright.domain.gate import (
 )
 from gatewright.domain.metrics import MetricName, Task
 from gatewright.domain.rollout import RolloutPolicy
+from gatewright.domain.state import StateSection
 
 Text = Annotated[str, MinLen(1)]
 EVALUATION_PLACEHOLDERS = ("model.path", "model.role", "data.path", "output.path")
@@ -164,3 +166,5 @@ class Project:
     rollout: RolloutPolicy = RolloutPolicy()
     notify: tuple[Plugin, ...] = ()
     trigger: Plugin = field(default_factory=lambda: Plugin(kind="local"))
+    state: StateSection = field(default_factory=StateSection)
+    ci: CiSection = CiSection()
