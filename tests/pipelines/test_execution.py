@@ -112,12 +112,12 @@ def stages(calls: Sequence[Call]) -> list[str]:
 @pytest.mark.parametrize("rehearsal", TARGETS, indirect=True)
 def test_every_target_calls_the_commands_of_the_neutral_pipeline_in_order(rehearsal: Deployment) -> None:
     ran = rehearsal.dispatch(data_version="2016", bootstrap_by="ada")
-    assert ran.done()[:5] == JOBS, ran.log
+    assert [name for name in ran.done() if name in JOBS] == JOBS, ran.log
     values = {"MODEL_NAME": MODEL, "DATA_VERSION": "2016", "BOOTSTRAP_BY": "ada", RUN: "run-1"}
     assert [call.words for call in rehearsal.calls()] == commands(pipeline_on(rehearsal), values)
     rehearsal.team.set_recipe("boosting")
     ran = rehearsal.push("Another model")
-    assert ran.done()[:5] == JOBS, ran.log
+    assert [name for name in ran.done() if name in JOBS] == JOBS, ran.log
     assert [call.words for call in rehearsal.calls()] == commands(
         pipeline_on(rehearsal), {"MODEL_NAME": MODEL, RUN: "run-1"}
     )
