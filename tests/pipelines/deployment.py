@@ -21,7 +21,7 @@ from tests.pipelines.repositories import EXAMPLE, Team
 from tests.pipelines.targets import Ran, Target
 
 MODEL = "employment"
-RATE = 80
+RATE = 40
 TICK = "*/15 * * * *"
 LIMIT_S = 60.0
 _MOST_TICKS = 40

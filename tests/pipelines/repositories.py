@@ -28,7 +28,7 @@ _ROLLOUT = {
     "max_extension": "90s",
     "errors": {"rollback_margin": 0.1, "promote_margin": 0.3},
     "latency": {"rollback_margin": 0.4, "promote_margin": 0.5},
-    "breaker": {"max_error_share": 0.05, "tick": "1s"},
+    "breaker": {"max_error_share": 0.2, "tick": "1s"},
 }
 _CI = {
     "install": [],
