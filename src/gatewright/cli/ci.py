@@ -1,4 +1,4 @@
-"""`gatewright ci`: the pipeline as the file of a CI system."""
+"""`gatewright ci`: what a CI system is given, and what it tells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from gatewright.cli.failures import CommandGroup
 
-_COMMANDS = {"generate": "ci_generate:generate"}
+_COMMANDS = {"generate": "ci_generate:generate", "report": "ci_report:report"}
 
 
 class LazyGroup(CommandGroup):
@@ -29,10 +29,11 @@ class LazyGroup(CommandGroup):
 
 @click.group(cls=LazyGroup)
 def ci() -> None:
-    """The pipeline of CI systems, written from gatewright.yaml.
+    """The pipeline of a CI system, written from gatewright.yaml, and the report of a run as a comment.
 
     \b
     Examples:
       gatewright ci generate --target github
       gatewright ci generate --target gitlab --check
+      gatewright ci report --dry-run
     """

@@ -32,7 +32,7 @@ _COMMANDS = {
     "data": ("data:data", "Versions of data sets."),
     "evalset": ("evalset:evalset", "Evaluation sets that follow production: sample, label, import, check."),
     "serve": ("serve:serve", "The local runtime: gateway and model servers."),
-    "ci": ("ci:ci", "The pipeline as a file of GitHub Actions, GitLab CI or Jenkins."),
+    "ci": ("ci:ci", "The pipeline as a file of a CI system, and its report as a comment."),
     "config": ("config:config", "Check gatewright.yaml; print its JSON Schema, and that of verdict.json."),
 }
 

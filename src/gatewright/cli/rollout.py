@@ -122,8 +122,10 @@ def finish(wait: bool, if_ended: bool, root: Path, run_id: str | None, output: O
         return
     from gatewright.engine.opening import choose_run
     from gatewright.engine.stages.finish import finish as finish_stage
+    from gatewright.engine.telling import tell_due
 
     workspace = opened(root, run_id)
+    tell_due(workspace, progress_for(output))
     run = choose_run(workspace, run_id)
     with run.hold():
         show_handoff(run.id, finish_stage(workspace, run, progress_for(output), wait=False), output)
@@ -154,8 +156,10 @@ def tick(if_active: bool, env_file: Path | None, root: Path, output: Output) -> 
     """
     from gatewright.engine.controller import Controller
     from gatewright.engine.runtime import ensure_supervisor
+    from gatewright.engine.telling import tell_due
 
     workspace = opened(root)
+    tell_due(workspace, progress_for(output))  # what the end of the rollout before has left untold
     if if_active and workspace.rollouts.active(workspace.project.model) is None:
         write_env(env_file, {"GATEWRIGHT_TERMINAL": "false"})
         say("null" if output == "json" else "no rollout is in progress: nothing to do")

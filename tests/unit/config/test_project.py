@@ -138,7 +138,7 @@ CASES = [
     (START + "serving: {kind: envoy, port: 0}", "7:30 serving.port 0 is not a whole number from 1 to 65535"),
     (START + "serving: {kind: [envoy]}", "7:17 serving.kind unknown kind 'a list': allowed: envoy"),
     (START + "notify: {}", "7:9 notify an empty mapping is not a list: write notify: [{kind: webhook, url_env: NAME}]"),
-    (START + "notify: [pager]", "7:10 notify[0] 'pager' is not a mapping: write {kind: webhook or command}"),
+    (START + "notify: [pager]", "7:10 notify[0] 'pager' is not a mapping: write {kind: webhook or command or "),
     (START + "notify: [{}]", "7:10 notify[0].kind is missing: write one of: webhook, command"),
     (START + "notify: [{kind: webhok}]", "7:17 notify[0].kind unknown kind 'webhok': did you mean 'webhook'? allowed"),
     (START + "notify: [{kind: webhook}]", "7:10 notify[0].url_env is missing: write "),
