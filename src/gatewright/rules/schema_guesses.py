@@ -48,6 +48,7 @@ class Guess:
     low: Any = None
     high: Any = None
     values: tuple[Any, ...] = ()
+    optional: bool = False
 
     @property
     def personal(self) -> bool:
@@ -139,6 +140,8 @@ def _lines(each: Guess, rows: int) -> Iterator[str]:
         words.append("sensitive: true")
     if each.personal:
         words.append("personal: true")
+    if each.optional:
+        words.append("optional: true")
     remarks = "; ".join(_remarks(each, rows, unique))
     yield f"  {_key(each.name)}: {{{', '.join(words)}}}" + (f"  # {remarks}" if remarks else "")
 
