@@ -78,9 +78,7 @@ def read_configuration(path: Path, plugins: PluginOptions) -> Configuration:
         project, problems = _read_one(document, path.parent, plugins)
         if problems or project is None:
             raise failure(ConfigError, file, problems)
-        return Configuration(
-            projects={project.model: project}, digests={project.model: sha256(canonical_json(document.value))}
-        )
+        return Configuration(projects={project.model: project}, digests={project.model: _digest(document.value)})
     models, problems = split(document)
     projects: dict[str, Project] = {}
     for model in models:
@@ -93,8 +91,13 @@ def read_configuration(path: Path, plugins: PluginOptions) -> Configuration:
         problems.extend(shared_ports(projects, models))
     if problems:
         raise failure(ConfigError, file, problems)
-    digests = {model.name: sha256(canonical_json(model.document.value)) for model in models}
+    digests = {model.name: _digest(model.document.value) for model in models}
     return Configuration(projects=projects, digests=digests)
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    """Of what the file says about the model; on which machines its pipeline runs changes no model."""
+    return sha256(canonical_json({key: item for key, item in value.items() if key != "ci"}))
 
 
 def _read_one(document: Document, root: Path, plugins: PluginOptions) -> tuple[Project | None, list[Problem]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, MinLen
 
+from gatewright.domain.ci import CiSection
 from gatewright.domain.duration import Duration
 from gatewright.domain.gate import (
     AucGate,
@@ -164,3 +165,4 @@ class Project:
     rollout: RolloutPolicy = RolloutPolicy()
     notify: tuple[Plugin, ...] = ()
     trigger: Plugin = field(default_factory=lambda: Plugin(kind="local"))
+    ci: CiSection = CiSection()
