@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gatewright import __version__
 from gatewright.cli.failures import BadCommand
 from gatewright.cli.options import Output, actor_option, output_option, workspace_folder
 
@@ -124,20 +125,17 @@ def _asker(yes: bool, output: Output) -> Callable[[Question], str]:
 
 
 def _planned(survey: Survey, example: bool, root: Path) -> Planned:
-    from gatewright.engine.adoption.proposing import report_of
     from gatewright.engine.adoption.writing import Draft, Plan, Planned, plan_files
     from gatewright.rules.adoption.example import example_files, example_proposal
 
     if example:
         model, target = survey.named()
-        proposal = example_proposal(model, target, survey.repository.branch)
+        proposal = example_proposal(model, target, survey.repository.branch, __version__)
         drafts = [Draft(path=path, data=data, what="the example") for path, data in example_files().items()]
         return Planned(proposal=proposal, files=plan_files(root, proposal, drafts))
     proposal = survey.propose()
-    report = report_of(survey.repository)
-    if report is not None and not survey.is_ready:
-        return Planned(proposal=proposal, files=Plan(drafts=(), versions=()), report=report)
-    return Planned(proposal=proposal, files=plan_files(root, proposal), report=report)
+    files = Plan(drafts=(), versions=()) if survey.only_gates else plan_files(root, proposal)
+    return Planned(proposal=proposal, files=files, report=survey.report)
 
 
 def _added(root: Path, planned: Planned, created_by: str) -> tuple[tuple[str, int, bool], ...]:

@@ -28,7 +28,10 @@ def tell(survey: Survey, planned: Planned, versions: Versions, *, dry_run: bool,
     more = ", and more that were not looked at" if repository.truncated else ""
     where = "in git" if repository.is_git else "no git repository"
     say(f"{repository.name}: {len(repository.files):,} files{more}, {where}")
-    table([(seen.what, seen.value, seen.why) for seen in survey.seen], indent="  ")
+    table([(seen.what, seen.value, seen.why) for seen in survey.seen if seen.what != "command"], indent="  ")
+    for seen in survey.seen:
+        if seen.what == "command":
+            say(wrapped(seen.value, first="  command  ", rest="           "))
     if planned.report is not None:
         _tell_report(planned.report, alone=not planned.files.drafts)
     if planned.files.drafts:
@@ -38,6 +41,8 @@ def tell(survey: Survey, planned: Planned, versions: Versions, *, dry_run: bool,
         _heading("Next")
         for line in _next(survey, planned, versions):
             say(f"  {line}")
+        if planned.files.joint is not None:
+            say("\n" + planned.files.joint)
 
 
 def _tell_report(report: OwnReport, *, alone: bool) -> None:
@@ -60,7 +65,7 @@ def _tell_report(report: OwnReport, *, alone: bool) -> None:
 
 def _tell_files(planned: Planned, versions: Versions, dry_run: bool) -> None:
     _heading("Would write" if dry_run else "Wrote")
-    words = {"new": "", "changed": "written over: ", "appended": "a line more: ", "same": "as it was: ", "kept": ""}
+    words = {"new": "", "changed": "written over: ", "appended": "a line more: ", "same": "as it was: "}
     rows = [(draft.path, f"{words[draft.state]}{draft.what}") for draft in planned.files.drafts]
     rows += [(path, f"{count:,} rows" if new else "as it was: the same bytes") for path, count, new in versions]
     if dry_run:
@@ -82,7 +87,7 @@ def _tell_gaps(survey: Survey, planned: Planned) -> None:
     if any("signature.json" in gap.what for gap in survey.gaps):
         from gatewright.rules.adoption.snippet import signature_lines
 
-        _heading("Lines for signature.json")
+        _heading("Lines for signature.json, with `features` your table of inputs (pandas), `output_dir` a Path")
         for line in signature_lines(planned.proposal).splitlines():
             say(f"    {line}".rstrip())
 
@@ -91,8 +96,11 @@ def _next(survey: Survey, planned: Planned, versions: Versions) -> Iterator[str]
     if not survey.repository.is_git:
         yield "git init                                # data versions and the pipeline live in git"
     yield "gatewright config check                 # then read gatewright.yaml and data/schema.yaml"
-    if versions:
-        yield "git add " + " ".join(sorted({draft.path.partition("/")[0] for draft in planned.files.drafts}))
+    parts = [draft.path for draft in planned.files.drafts if draft.path.endswith((".csv", ".parquet"))]
+    others = [draft.path for draft in planned.files.drafts if draft.path not in parts]
+    yield shlex.join(["git", "add", *others, *(["data/versions"] if versions else [])])
+    if parts:
+        yield f"{shlex.join(['git', 'add', *parts])}   # or put them where CI finds them: docs/data.md"
     if versions and planned.proposal.command:
         yield "gatewright run --bootstrap-by NAME      # the first deployment: somebody has to allow it"
     elif not versions:

@@ -15,12 +15,14 @@ Task = Literal["binary", "multiclass", "regression"]
 class Repository:
     """The files of a folder: path → bytes, and the text of those that are code or settings.
 
-    `remote` is the address of `origin`, `branch` its default branch; both None outside of git. `truncated` says that
-    there were more files than were looked at.
+    `ci_files` are those of CI systems, by their path from the top of the checkout, which may lie above. `remote` is the
+    address of `origin`, `branch` its default branch; both None outside of git. `truncated` says that there were more
+    files than were looked at.
     """
 
     name: str
     files: Mapping[str, int]
+    ci_files: tuple[str, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     is_git: bool = False
     remote: str | None = None

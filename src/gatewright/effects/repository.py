@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gatewright.domain.adoption import Repository
+from gatewright.effects.git import top_of
 
 _MOST_FILES = 20_000
 _TEXT_LIMIT = 256 << 10
@@ -35,16 +36,25 @@ def look(root: Path) -> Repository:
         if is_text and size <= min(_TEXT_LIMIT, room):
             texts[name] = path.read_text(encoding="utf-8", errors="replace")
             room -= size
-    inside = _git(root, "rev-parse", "--is-inside-work-tree") == "true"
+    top = top_of(root)
+    inside = top is not None
     return Repository(
         name=root.resolve().name,
         files=files,
         texts=texts,
+        ci_files=_ci_files(top or root),
         is_git=inside,
         remote=_git(root, "remote", "get-url", "origin") if inside else None,
         branch=_branch(root) if inside else None,
         truncated=truncated,
     )
+
+
+def _ci_files(top: Path) -> tuple[str, ...]:
+    workflows = top / ".github" / "workflows"
+    found = sorted(workflows.iterdir()) if workflows.is_dir() else []
+    names = [f".github/workflows/{path.name}" for path in found if path.suffix in (".yml", ".yaml")]
+    return (*names, *(name for name in (".gitlab-ci.yml", "Jenkinsfile") if (top / name).is_file()))
 
 
 def _walk(root: Path) -> Iterator[Path]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import cast
 
+from gatewright import __version__
 from gatewright.domain.adoption import DataTable, Gap, Guess, LabelFacts, ModelFormat, Repository, Target
 from gatewright.domain.errors import UnusableInput
 from gatewright.effects.files import safe_join
@@ -73,6 +74,12 @@ class Survey:
     seen: list[Seen] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     is_ready: bool = False
+    report: OwnReport | None = None
+
+    @property
+    def only_gates(self) -> bool:
+        """Whether the team's own report is all that there is to work with: training is not what a run needs."""
+        return self.report is not None and not self.is_ready
 
     def named(self) -> tuple[str, Target]:
         """The model's name and the CI system, when nothing else has to be found out."""
@@ -80,22 +87,27 @@ class Survey:
         return model, self._target()
 
     def propose(self) -> Proposal:
-        """Every answer; UnusableInput for one that names what is not there. `is_ready` then tells of the training."""
+        """Every answer; UnusableInput for one that names what is not there. With `only_gates` nothing more is asked."""
+        self.report = own_report(self.repository)
         model, target = self.named()
         script, command = self._training()
+        if self.only_gates:
+            return Proposal(model=model, target=target, gaps=tuple(self.gaps))
         train, evaluation, split = self._data(script, model)
         requirements = self._requirements()
         registry, gap = surroundings.registry(self.repository, self.kinds)
         self._note("registry", registry)
         self.gaps += [gap] if gap else []
+        form = self.answers.format or (command.format if command else "skops")
         known = Proposal(
             model=model,
             target=target,
             branch=self.repository.branch,
             command=command.argv if command else None,
-            format=self.answers.format or (command.format if command else "skops"),
+            format=form,
             lint=_lint(command),
             requirements=requirements,
+            install=surroundings.install_commands(self.repository, requirements, form, __version__),
             registry=registry.value,
             train_file=train,
             evaluation_file=evaluation,
@@ -132,7 +144,7 @@ class Survey:
         path = self._settle("training", None, "which script trains the model", guess, paths)
         script = next(script for script in scripts if script.path == path)
         command = command_of(script)
-        self.seen.append(Seen(what="", value=shlex.join(command.argv), why="from its options"))
+        self.seen.append(Seen(what="command", value=shlex.join(command.argv), why="from its options"))
         if self.answers.format is None:
             self.seen.append(Seen(what="format", value=command.format, why=command.format_why))
         self.gaps += command.gaps
@@ -201,6 +213,10 @@ class Survey:
             self.seen.append(Seen(what="slices", value=", ".join(slices), why="columns of few values, each frequent"))
         why = f"another value in each of {table.rows:,} rows" if id else "no column has one: evaluation rows get one"
         self.seen.append(Seen(what="row id", value=id or self._new_id(table), why=why))
+        rows = round(table.rows * (known.split or 1.0))
+        if facts is not None and (few := columns.rows_gap(rows, facts)):
+            fix = "add labelled rows: gatewright data add, with --role eval; or widen gates.overall.margin"
+            self.gaps.append(Gap(what=few, fix=fix))
         return replace(
             known,
             label=label or None,
@@ -209,7 +225,6 @@ class Survey:
             adds_id=id is None,
             attributes=attributes,
             slices=slices,
-            evaluation_rows=round(table.rows * (known.split or 1.0)),
             gaps=tuple(self.gaps),
         )
 
@@ -279,11 +294,6 @@ class Survey:
     def _file(self, path: str) -> None:
         if not safe_join(self.root, path).is_file():
             raise UnusableInput(f"{path} does not exist", fix="name a file below the workspace, by its path from there")
-
-
-def report_of(repository: Repository) -> OwnReport | None:
-    """The evaluation report that the team writes already."""
-    return own_report(repository)
 
 
 def _lint(command: Command | None) -> tuple[str, ...]:

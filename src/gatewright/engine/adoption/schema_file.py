@@ -29,9 +29,8 @@ def schema_of(root: Path, train: str, evaluation: str, given: Mapping[str, bytes
         for frame, own in zip(frames, names, strict=True):
             alone = [name for name in own if name not in common]
             if alone:
-                _, more = guess(frame.select(alone))
-                # All values of a column that stands in one of both are no reason for an enum.
-                guesses = (*guesses, *(replace(each, optional=True) for each in more))
+                count, more = guess(frame.select(alone))
+                guesses = (*guesses, *(replace(each, only_in=count) for each in more))
     text = schema_text(rows, guesses, f"{train}, {evaluation}")
     return text, f"{len(guesses)} columns, inferred from {rows:,} rows"
 

@@ -12,7 +12,7 @@ from gatewright.domain.errors import UnusableInput
 from gatewright.domain.lineage import Role
 from gatewright.effects.files import safe_join, write_atomic
 from gatewright.engine.adoption.parts import after_parts, parts_of
-from gatewright.engine.adoption.pipeline_file import pipeline_drafts
+from gatewright.engine.adoption.pipeline_file import pipeline_of_text
 from gatewright.engine.adoption.schema_file import schema_of
 from gatewright.engine.data_kinds import kind_of
 from gatewright.engine.intake import Addition, add_version
@@ -29,20 +29,25 @@ _STATE = ".gatewright/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A file to write. `state` is what happens there; `kept` files are not touched."""
+    """A file to write, below `top` (None: the workspace). `state` is what happens there."""
 
     path: str
     data: bytes
     what: str
-    state: Literal["new", "changed", "same", "appended", "kept"] = "new"
+    top: Path | None = None
+    state: Literal["new", "changed", "same", "appended"] = "new"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All that `init` would do: files, and data versions of (name, file, role)."""
+    """All that `init` would do: files, and data versions of (name, file, role).
+
+    `joint` is what a pipeline that is there has to say to use the new one; None when it need not.
+    """
 
     drafts: tuple[Draft, ...]
     versions: tuple[tuple[str, str, Role], ...]
+    joint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +70,10 @@ def plan_files(root: Path, proposal: Proposal, extra: Sequence[Draft] = ()) -> P
         given = {draft.path: draft.data for draft in drafts}
         text, told = schema_of(root, train, evaluation, given)
         drafts.append(Draft(path=SCHEMA, data=text.encode(), what=f"{told}: review it"))
-    drafts += [
-        Draft(path=each.path, data=each.data, what=each.what) for each in pipeline_drafts(root, config, proposal)
-    ]
+    pipeline = pipeline_of_text(root, config, proposal.target)
+    if pipeline is not None:
+        for path, text in pipeline.files.items():
+            drafts.append(Draft(path=path, data=text.encode(), what=pipeline.what, top=pipeline.top))
     if (ignored := _ignored(root)) is not None:
         drafts.append(ignored)
     versions: list[tuple[str, str, Role]] = []
@@ -75,7 +81,8 @@ def plan_files(root: Path, proposal: Proposal, extra: Sequence[Draft] = ()) -> P
         versions.append((proposal.train_name, train, "train"))
     if evaluation is not None:
         versions.append((proposal.evaluation_name, evaluation, "eval"))
-    return Plan(drafts=tuple(_judged(root, draft) for draft in drafts), versions=tuple(versions))
+    judged = tuple(_judged(root, draft) for draft in drafts)
+    return Plan(drafts=judged, versions=tuple(versions), joint=pipeline.joint if pipeline else None)
 
 
 def refuse_overwriting(plan: Plan) -> None:
@@ -91,8 +98,8 @@ def refuse_overwriting(plan: Plan) -> None:
 def write_files(root: Path, plan: Plan) -> None:
     """Every draft that is not there as it should be; the configuration last, so that a crash leaves none."""
     for draft in sorted(plan.drafts, key=lambda draft: draft.path == CONFIG):
-        if draft.state not in ("same", "kept"):
-            write_atomic(safe_join(root, draft.path), draft.data)
+        if draft.state != "same":
+            write_atomic(safe_join(draft.top or root, draft.path), draft.data)
 
 
 def add_versions(
@@ -124,9 +131,9 @@ def add_versions(
 
 
 def _judged(root: Path, draft: Draft) -> Draft:
-    if draft.state in ("appended", "kept"):
+    if draft.state == "appended":
         return draft
-    place = safe_join(root, draft.path)
+    place = safe_join(draft.top or root, draft.path)
     if not place.exists():
         return draft
     same = place.is_file() and place.read_bytes() == draft.data

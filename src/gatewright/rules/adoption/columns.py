@@ -7,14 +7,16 @@ import re
 from collections.abc import Iterator
 
 from gatewright.domain.adoption import DataTable, Guess, LabelFacts, TableColumn
+from gatewright.stats.power import rows_needed
 
 FEW_CLASSES = 50
 _MOST_SLICES = 4
-_LABELS = re.compile(
-    r"^(label|labels|target|y|class|outcome|response|is_fraud|fraud|churn(ed)?|default(ed)?|survived|converted|"
-    r"employed|income|approved|clicked|diagnosis|species|quality|price|rating|score)$"
+_DISCORDANT, _MARGIN = 0.1, 0.02
+_CERTAIN = re.compile(r"^(label|labels|target|y|class|outcome|response)$")
+_LIKELY = re.compile(
+    r"^(fraud|churn(ed)?|default(ed)?|survived|converted|employed|income|approved|clicked|bought|diagnosis|species|"
+    r"quality|price|rating|score)$|^(is|has|will|did)_|_(label|target|class|flag)$|^(label|target)_"
 )
-_LABEL_LIKE = re.compile(r"(^(is|has|will|did)_)|(_(label|target|class|flag)$)|(^(label|target)_)")
 _IDS = re.compile(r"(^|_)(id|uuid|guid|key)$")
 _IN_CODE = (
     re.compile(r"""\b(?:LABEL|TARGET)\w*\s*(?::\s*\w+\s*)?=\s*["']([^"'\n]{1,80})["']""", re.IGNORECASE),
@@ -33,16 +35,16 @@ def label_column(table: DataTable, code: str) -> Guess | None:
                 return Guess(value=word, why="the training script uses it as the label", sure=True)
     usable = [column for column in table.columns if _may_be_label(column, table)]
     for column in usable:
-        if _LABELS.search(column.name.lower()):
+        if _CERTAIN.search(column.name.lower()):
             return Guess(value=column.name, why=f"its name{_of(column)}", sure=True)
-    for column in usable:
-        if _LABEL_LIKE.search(column.name.lower()):
-            return Guess(value=column.name, why=f"its name{_of(column)}")
+    likely = [column for column in usable if _LIKELY.search(column.name.lower())]
     few = [column for column in usable if 2 <= column.distinct <= FEW_CLASSES and column.kind in ("int", "bool")]
+    for column in likely:
+        if column.distinct <= FEW_CLASSES:
+            return Guess(value=column.name, why=f"its name{_of(column)}")
     if few:
-        chosen = few[-1]
-        return Guess(value=chosen.name, why=f"the last column with few values{_of(chosen)}")
-    return None
+        return Guess(value=few[-1].name, why=f"the last column with few values{_of(few[-1])}")
+    return Guess(value=likely[0].name, why=f"its name{_of(likely[0])}") if likely else None
 
 
 def id_column(table: DataTable, label: str) -> Guess | None:
@@ -84,6 +86,17 @@ def label_gap(column: TableColumn) -> str | None:
     if column.distinct < 2:
         return f"{column.name} has one value in all rows"
     return None
+
+
+def rows_gap(rows: int, facts: LabelFacts) -> str | None:
+    """Why so few evaluation rows will often leave the overall gate without a decision."""
+    if facts.task == "regression":
+        return None
+    needed = int(rows_needed(_DISCORDANT, _MARGIN, alpha=0.05))
+    if rows >= needed:
+        return None
+    what = f"the evaluation set has {rows:,} rows: the overall gate will often be inconclusive"
+    return f"{what}; of two models that differ on a tenth of the rows about {needed:,} decide"
 
 
 def floor_text(facts: LabelFacts) -> tuple[str, str]:

@@ -54,9 +54,23 @@ def _lines(proposal: Proposal) -> Iterator[str]:
     yield ""
     yield "# The canary: 5 % of the traffic for 30 min, 25 % for 4 h, 50 % for 24 h. Other steps, say, for a first try:"
     yield "# rollout: {steps: [{weight: 50, hold: 5m}]}"
-    if proposal.branch and proposal.branch != "main" and proposal.target != "none":
+    if proposal.target != "none":
         yield ""
-        yield f"ci: {{branch: {scalar(proposal.branch)}}}"
+        yield from _ci(proposal)
+
+
+def _ci(proposal: Proposal) -> Iterator[str]:
+    yield f"ci:  # change it, then: gatewright ci generate --target {proposal.target}"
+    yield f"  branch: {scalar(proposal.branch or 'main')}"
+    yield f"  paths: {flow(_paths(proposal))}"
+    if proposal.install:
+        yield "  install:"
+        yield from (f"    - {flow(words)}" for words in proposal.install)
+
+
+def _paths(proposal: Proposal) -> tuple[str, ...]:
+    code = [path if path.endswith(".py") else f"{path}/**" for path in proposal.lint or ("training",)]
+    return (*code, "data/versions/**")
 
 
 def _checks(proposal: Proposal) -> Iterator[str]:

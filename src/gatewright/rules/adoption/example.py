@@ -60,7 +60,7 @@ def example_files() -> dict[str, bytes]:
     }
 
 
-def example_proposal(model: str, target: Target, branch: str | None) -> Proposal:
+def example_proposal(model: str, target: Target, branch: str | None, version: str) -> Proposal:
     """The answers for the example."""
     lines = _table(_TRAIN_ROWS, _EVALUATION_ROWS).decode().splitlines()[1:]
     stayed = sum(line.endswith(",0") for line in lines) / len(lines)
@@ -70,13 +70,13 @@ def example_proposal(model: str, target: Target, branch: str | None) -> Proposal
         branch=branch,
         command=("python", SCRIPT, "--data", "{data.path}", "--output-dir", "{output.dir}"),
         lint=("training",),
+        install=(("pip", "install", f"gatewright[checks,envoy,serve]=={version}"),),
         train_file=TRAIN_FILE,
         evaluation_file=EVALUATION_FILE,
         label="churned",
         facts=LabelFacts(task="binary", classes=(0, 1), floor=max(stayed, 1.0 - stayed)),
         slices=("sex", "region"),
         attributes=("sex",),
-        evaluation_rows=_EVALUATION_ROWS,
     )
 
 

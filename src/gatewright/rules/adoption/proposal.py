@@ -21,6 +21,7 @@ class Proposal:
     format: ModelFormat = "skops"
     lint: tuple[str, ...] = ()
     requirements: str | None = None
+    install: tuple[tuple[str, ...], ...] = ()
     registry: str = "local"
     train_file: str | None = None
     evaluation_file: str | None = None
@@ -32,7 +33,6 @@ class Proposal:
     adds_id: bool = False
     slices: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
-    evaluation_rows: int | None = None
     gaps: tuple[Gap, ...] = ()
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from gatewright.domain.adoption import Gap, Guess, Repository, Target
+from gatewright.domain.adoption import Gap, Guess, ModelFormat, Repository, Target
 
 _HOST = re.compile(r"(?:[a-z+]+://)?(?:[^@/]*@)?([A-Za-z0-9.-]+)")
 _HOSTS: dict[str, Target] = {"github": "github", "gitlab": "gitlab"}
@@ -20,13 +20,11 @@ _LOCK_FILES = ("pyproject.toml", "setup.cfg", "setup.py", "Pipfile", "environmen
 def ci_system(repository: Repository) -> Guess:
     """github, gitlab, jenkins or none: by the files that are there, else by the host of `origin`."""
     found: dict[Target, str] = {}
-    for path in sorted(repository.files):
-        if path.startswith(".github/workflows/"):
+    for path in repository.ci_files:
+        if path.startswith(".github/"):
             found.setdefault("github", path)
-        elif path in (".gitlab-ci.yml", ".gitlab-ci.yaml"):
-            found.setdefault("gitlab", path)
-        elif PurePosixPath(path).name == "Jenkinsfile":
-            found.setdefault("jenkins", path)
+        else:
+            found.setdefault("gitlab" if path.startswith(".gitlab") else "jenkins", path)
     if found:
         target, path = next(iter(found.items()))
         others = ", ".join(found.values()) if len(found) > 1 else ""
@@ -65,6 +63,21 @@ def requirements(repository: Repository) -> tuple[Guess | None, Gap | None]:
         return None, Gap(what=f"{source} names packages, but pip-audit reads a requirements file", fix=fix)
     fix = f"pip freeze > requirements.txt, then {_SETTING}"
     return None, Gap(what="no requirements file: dependencies are not audited", fix=fix)
+
+
+def install_commands(
+    repository: Repository, requirements: str | None, form: ModelFormat, version: str
+) -> tuple[tuple[str, ...], ...]:
+    """What a CI job runs before its stage: the team's requirements, and Gatewright unless they bring it."""
+    text = repository.texts.get(requirements, "") if requirements else ""
+    commands: list[tuple[str, ...]] = []
+    if requirements:
+        hashed = ("--require-hashes",) if "--hash=" in text else ()
+        commands.append(("pip", "install", *hashed, "-r", requirements))
+    if not re.search(r"^gatewright\b", text, re.MULTILINE):
+        extras = "checks,envoy,onnx" if form == "onnx" else "checks,envoy,serve"
+        commands.append(("pip", "install", f"gatewright[{extras}]=={version}"))
+    return tuple(commands)
 
 
 def registry(repository: Repository, kinds: tuple[str, ...]) -> tuple[Guess, Gap | None]:
