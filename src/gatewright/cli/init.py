@@ -86,6 +86,11 @@ def init(
     tell(survey, planned, versions, dry_run=dry_run, output=output)
 
 
+def is_terminal() -> bool:
+    """Whether somebody sits at standard input."""
+    return sys.stdin.isatty()
+
+
 def _refuse_second(root: Path, allowed: bool) -> None:
     """Before anybody is asked anything: a repository that has a configuration is not one to begin in."""
     from gatewright.domain.errors import UnusableInput
@@ -111,7 +116,7 @@ def _asker(yes: bool, output: Output) -> Callable[[Question], str]:
     """Who answers: the guesses with --yes, else whoever sits at the terminal; BadCommand when nobody does."""
 
     def ask(question: Question) -> str:
-        if not sys.stdin.isatty() or output == "json":
+        if not is_terminal() or output == "json":
             raise BadCommand(
                 f"nobody can be asked for {question.text}: standard input is no terminal, or --output is json",
                 fix="add --yes to take every guess, or say it by its option; --dry-run shows what would be written",
