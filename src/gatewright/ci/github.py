@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gatewright.ci.actions import AWS, AZURE, CHECKOUT, DOWNLOAD, GCP, PYTHON, UPLOAD, Action
-from gatewright.ci.pipeline import STATE, Form, Input, Job, Pipeline, shell
+from gatewright.ci.actions import AWS, AZURE, CHECKOUT, GCP, PYTHON, UPLOAD, Action
+from gatewright.ci.pipeline import REVIEW, Form, Input, Job, Pipeline, shell
 from gatewright.ci.text import Flow, Noted, yaml_text
 
 HOSTED = "ubuntu-24.04"
+_HOSTED = ("ubuntu-", "windows-", "macos-")
 _FOLDER = ".github/workflows"
 _HEAD = "Written by `gatewright ci generate --target github`; `--check` tells when it differs from gatewright.yaml."
 _SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
 _NOT_A_PULL_REQUEST = "github.event_name != 'pull_request'"
 _SELF_HOSTED = "zizmor: ignore[self-hosted-runner] no job of a fork runs here"
 _LATE = "The clock of GitHub may be late; the lease of the canary's weight is the safety."
-_GROUPS = (["rollout"], ["data"], ["evalset"])
+_GROUPS = (["rollout"], ["data"], ["evalset"], ["ci"])
 
 
 def github_files(pipeline: Pipeline, form: Form, suffix: str = "") -> dict[str, str]:
@@ -50,15 +51,16 @@ def _main(pipeline: Pipeline, *, reusable: bool) -> str:
         "on": _called(pipeline) if reusable else _events(pipeline),
         "permissions": {},
     }
-    if not reusable:
-        document["concurrency"] = {
-            "group": f"gatewright-{pipeline.model}-${{{{ github.ref }}}}",
-            "cancel-in-progress": Noted(
-                "${{ github.event_name == 'pull_request' }}", "a run that may deploy is never cancelled"
-            ),
-        }
+    group = f"gatewright-{pipeline.model}-" + ("stages-" if reusable else "")
+    document["concurrency"] = {
+        "group": f"{group}${{{{ github.ref }}}}",
+        "cancel-in-progress": Noted(
+            "${{ github.event_name == 'pull_request' }}", "a run that may deploy is never cancelled"
+        ),
+    }
     document |= _surroundings(pipeline)
-    document["jobs"] = {job.name: _job(pipeline, job) for job in pipeline.jobs}
+    jobs = (*pipeline.jobs, *([pipeline.report] if pipeline.report else []))
+    document["jobs"] = {job.name: _job(pipeline, job) for job in jobs}
     return yaml_text(document, (_HEAD,))
 
 
@@ -89,11 +91,14 @@ def _events(pipeline: Pipeline) -> dict[str, Any]:
     events: dict[str, Any] = {"push": {"branches": Flow((pipeline.branch,)), "paths": list(pipeline.paths)}}
     if pipeline.pull_requests:
         events["pull_request"] = {"branches": Flow((pipeline.branch,)), "paths": list(pipeline.paths)}
-    return {**events, "workflow_dispatch": {"inputs": {each.name: _input(each) for each in pipeline.inputs}}}
+    asked = {"inputs": {each.name: _input(each) for each in pipeline.inputs}} if pipeline.inputs else {}
+    return {**events, "workflow_dispatch": asked}
 
 
 def _called(pipeline: Pipeline) -> dict[str, Any]:
-    call: dict[str, Any] = {"inputs": {each.name: _input(each) for each in pipeline.inputs}}
+    call: dict[str, Any] = {}
+    if pipeline.inputs:
+        call["inputs"] = {each.name: _input(each) for each in pipeline.inputs}
     if pipeline.credentials.secrets:
         call["secrets"] = {name: {"required": True} for name in pipeline.credentials.secrets}
     return {"workflow_call": call}
@@ -138,9 +143,11 @@ def _condition(pipeline: Pipeline, job: Job) -> str | None:
     """A pull request of a fork gets no machine of ours and no secret; a deployment starts on the branch only."""
     if job.cron is not None:
         return _clock(job)
+    if job.when == "reviewing":
+        return f"${{{{ always() && github.event_name == 'pull_request' && {_SAME_REPOSITORY} }}}}"
     if job.when == "deploying":
         return f"${{{{ {_NOT_A_PULL_REQUEST} && github.ref == 'refs/heads/{pipeline.branch}' }}}}"
-    if job.stage or "self-hosted" in job.runner:
+    if job.stage or not all(label.startswith(_HOSTED) for label in job.runner):
         return f"${{{{ {_NOT_A_PULL_REQUEST} || {_SAME_REPOSITORY} }}}}"
     return None
 
@@ -152,7 +159,14 @@ def _clock(job: Job) -> str:
 
 
 def _permissions(pipeline: Pipeline, jobs: tuple[Job, ...]) -> Iterator[tuple[str, Any]]:
-    yield "contents", "read"
+    if pipeline.local or not any(job.stage for job in jobs):
+        yield "contents", "read"
+    else:
+        yield "contents", Noted("write", "the state lies in a ref of this repository")
+    if any(job.tells and job.when != "reviewing" for job in jobs):
+        yield "deployments", Noted("write", "a rollout is shown as a deployment")
+    if any(job.tells for job in jobs):
+        yield "pull-requests", Noted("write", "one comment, kept up to date")
     if pipeline.credentials.clouds and any(job.trusted for job in jobs):
         yield "id-token", Noted("write", "the identity of this job, for a cloud")
 
@@ -169,14 +183,27 @@ def _env(pipeline: Pipeline, job: Job) -> Iterator[tuple[str, str]]:
                 yield each.variable, f"${{{{ {given}'{each.default}' }}}}" if given else each.default
             elif job.cron is None and each.variable != "REASON":
                 yield each.variable, f"${{{{ inputs.{each.name} }}}}"
+        if job.cron is None and pipeline.report is not None:
+            yield REVIEW, "${{ github.event_name == 'pull_request' }}"
     for name in job.takes:
         source = job.needs[0]
         yield name, f"${{{{ needs.{source}.outputs.{name} }}}}"
     if job.trusted:
         for name in pipeline.credentials.secrets:
             yield name, f"${{{{ secrets.{name} }}}}"
+    if job.stage and (job.tells or not pipeline.local):
+        yield "GITHUB_TOKEN", "${{ github.token }}"
+    if job.stage and not pipeline.local:
+        yield from _git_login()
     if job.stays:
         yield "RUNNER_TRACKING_ID", ""
+
+
+def _git_login() -> Iterator[tuple[str, str]]:
+    """Git asks this for a password each time it needs one: none is kept in the checkout."""
+    yield "GIT_CONFIG_COUNT", "1"
+    yield "GIT_CONFIG_KEY_0", "credential.helper"
+    yield "GIT_CONFIG_VALUE_0", '!f() { echo username=x-access-token; echo "password=$GITHUB_TOKEN"; }; f'
 
 
 def _steps(pipeline: Pipeline, job: Job) -> Iterator[Any]:
@@ -185,14 +212,11 @@ def _steps(pipeline: Pipeline, job: Job) -> Iterator[Any]:
         checkout["clean"] = Noted(False, "the state in .gatewright stays on this machine")
     yield _use(CHECKOUT, "Check out", checkout)
     if job.image is None and pipeline.python is not None:
-        cached = {"cache": "pip", "cache-dependency-path": pipeline.requirements} if pipeline.cache else {}
-        yield _use(PYTHON, "Python", {"python-version": pipeline.python, **cached})
+        yield _use(PYTHON, "Python", {"python-version": pipeline.python, **_cached(pipeline, job)})
     for words in pipeline.install:
         yield {"name": "Install", "run": shell(words)}
     if job.trusted:
         yield from _identities(pipeline)
-    if not pipeline.local and job.takes and job.cron is None:
-        yield _use(DOWNLOAD, "Hand-offs of the stages before", {"path": _path(pipeline, f"{STATE}/runs")})
     for command in job.commands:
         step: dict[str, Any] = {"name": _title(command), "run": shell(command)}
         if not job.stage and pipeline.folder:
@@ -207,6 +231,13 @@ def _steps(pipeline: Pipeline, job: Job) -> Iterator[Any]:
         }
     if job.keeps:
         yield _kept(pipeline, job)
+
+
+def _cached(pipeline: Pipeline, job: Job) -> dict[str, str]:
+    """What is deployed or released takes nothing out of a cache, which another branch may have filled."""
+    if not pipeline.cache or job.when == "deploying" or pipeline.branch.startswith("release"):
+        return {}
+    return {"cache": "pip", "cache-dependency-path": pipeline.requirements}
 
 
 def _title(command: tuple[Any, ...]) -> str:

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gatewright.ci.identities import preparation_of, settings_of, tokens_of
-from gatewright.ci.pipeline import STATE, Form, Job, Pipeline, shell
+from gatewright.ci.pipeline import REVIEW, STATE, Form, Job, Pipeline, shell
 from gatewright.ci.text import Flow, yaml_text
 
 VENV = f"{STATE}/ci-venv"
@@ -17,6 +17,10 @@ _HEAD = "Written by `gatewright ci generate --target gitlab`; `--check` tells wh
 _BASE = ".gatewright"
 _ONLY_GITHUB = "self-hosted"
 _BY_HAND = "$CI_PIPELINE_SOURCE =~ /^(web|api|trigger|pipeline)$/"
+_MERGE_REQUEST = '$CI_PIPELINE_SOURCE == "merge_request_event"'
+STAGE_INPUT = {
+    "stage": {"description": "The stage in which the jobs are shown; their order is that of `needs`", "default": "test"}
+}
 _WHICH = "GATEWRIGHT_JOB"
 
 
@@ -24,7 +28,7 @@ def gitlab_files(pipeline: Pipeline, form: Form, suffix: str = "") -> dict[str, 
     """Path below the root of the repository → text."""
     if form == "own":
         return {".gitlab-ci.yml": _own(pipeline)}
-    return {f".gitlab/gatewright{suffix}.yml": _included(pipeline)}
+    return {f".gitlab/gatewright{suffix}.yml": included(pipeline, STAGE_INPUT)}
 
 
 def gitlab_include(suffix: str = "") -> str:
@@ -36,19 +40,23 @@ def _own(pipeline: Pipeline) -> str:
     branch = f'$CI_COMMIT_BRANCH == "{pipeline.branch}"'
     events = [{"if": branch}]
     if pipeline.pull_requests:
-        events.insert(0, {"if": '$CI_PIPELINE_SOURCE == "merge_request_event"'})
+        events.insert(0, {"if": _MERGE_REQUEST})
     document: dict[str, Any] = {
-        "stages": [job.name for job in (*pipeline.jobs, *pipeline.scheduled)],
+        "stages": [job.name for job in _all(pipeline)],
         "workflow": {"rules": events},
         "variables": dict(_variables(pipeline)),
         **_jobs(pipeline, None),
     }
+    document = {key: item for key, item in document.items() if item}
     return yaml_text(document, tuple(_head(pipeline)))
 
 
-def _included(pipeline: Pipeline) -> str:
-    about = "The stage of your pipeline in which the jobs are shown; their order is that of `needs`"
-    inputs = {"stage": {"description": about, "default": "test"}}
+def _all(pipeline: Pipeline) -> tuple[Job, ...]:
+    return (*pipeline.jobs, *([pipeline.report] if pipeline.report else []), *pipeline.scheduled)
+
+
+def included(pipeline: Pipeline, inputs: Mapping[str, Mapping[str, str]]) -> str:
+    """A file to include, with `inputs`, of which one is `stage`."""
     header = yaml_text({"spec": {"inputs": inputs}}, tuple(_head(pipeline)))
     document = {"variables": dict(_variables(pipeline)), **_jobs(pipeline, "$[[ inputs.stage ]]")}
     return f"{header}---\n{yaml_text(document)}"
@@ -72,7 +80,7 @@ def _variables(pipeline: Pipeline) -> Iterator[tuple[str, Any]]:
 
 def _jobs(pipeline: Pipeline, stage: str | None) -> dict[str, Any]:
     jobs: dict[str, Any] = {_BASE: _base(pipeline)}
-    jobs |= {job.name: _job(pipeline, job, stage) for job in (*pipeline.jobs, *pipeline.scheduled)}
+    jobs |= {job.name: _job(pipeline, job, stage) for job in _all(pipeline)}
     return jobs
 
 
@@ -107,7 +115,7 @@ def _job(pipeline: Pipeline, job: Job, stage: str | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         "extends": _BASE if job.stage else None,
         "stage": stage or job.name,
-        "needs": needs or ([] if job.cron else None),
+        "needs": needs or [],
         "rules": list(_rules(pipeline, job)),
         "tags": Flow([label for label in job.runner if label != _ONLY_GITHUB]) if job.runner else None,
         "image": job.image or (None if job.runner else _hosted(pipeline)),
@@ -147,8 +155,12 @@ def _rules(pipeline: Pipeline, job: Job) -> Iterator[dict[str, Any]]:
         return
     if pipeline.scheduled:
         yield {"if": f"${_WHICH}", "when": "never"}
+    if job.when == "reviewing":
+        yield {"if": _MERGE_REQUEST, "changes": list(pipeline.paths), "when": "always"}
+        return
     if job.when != "deploying" and pipeline.pull_requests:
-        yield {"if": '$CI_PIPELINE_SOURCE == "merge_request_event"', "changes": list(pipeline.paths)}
+        review = {"variables": {REVIEW: "true"}} if job.inputs else {}
+        yield {"if": _MERGE_REQUEST, "changes": list(pipeline.paths), **review}
     yield {"if": f'$CI_PIPELINE_SOURCE == "push" && {branch}', "changes": list(pipeline.paths), **manual}
     yield {"if": f"{_BY_HAND} && {branch}", **manual}
 

@@ -2,57 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from gatewright.ci.identities import google_file, names_of, token_file
-from gatewright.ci.pipeline import STATE, Form, Job, Pipeline, shell
+from gatewright.ci.groovy import REPORT, below, block, indented, label_of, quoted, steps_of
+from gatewright.ci.identities import names_of, token_file
+from gatewright.ci.jenkins_step import step_file
+from gatewright.ci.pipeline import Form, Job, Pipeline
 
-VENV = f"{STATE}/ci-venv"
 _HEAD = "// Written by `gatewright ci generate --target jenkins`; `--check` tells when it differs from gatewright.yaml."
-_ONLY_GITHUB = "self-hosted"
 _WHICH = "GATEWRIGHT_JOB"
 _PIPELINE = "pipeline"
 
 
 def jenkins_files(pipeline: Pipeline, form: Form, suffix: str = "") -> dict[str, str]:
     """Path below the root of the repository → text."""
-    return {"Jenkinsfile" if form == "own" else f"Jenkinsfile.gatewright{suffix}": _declarative(pipeline)}
-
-
-def quoted(text: str) -> str:
-    """A Groovy string in which nothing is replaced."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
+    if form == "own":
+        return {"Jenkinsfile": _declarative(pipeline)}
+    path = f".jenkins/gatewright{suffix}.groovy"
+    return {path: step_file(pipeline, path)}
 
 
 def _declarative(pipeline: Pipeline) -> str:
     lines = [
         _HEAD,
         "pipeline {",
-        *_in(_options()),
-        *_in(_parameters(pipeline)),
-        *_in(_triggers(pipeline)),
-        *_in(_stages(pipeline)),
+        *indented(_options()),
+        *indented(_parameters(pipeline)),
+        *indented(_triggers(pipeline)),
+        *indented(_stages(pipeline)),
+        *indented(_reported(pipeline)),
         "}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _in(lines: Sequence[str] | Iterator[str]) -> Iterator[str]:
-    return (f"    {line}" if line else line for line in lines)
-
-
-def _block(head: str, lines: Sequence[str] | Iterator[str]) -> Iterator[str]:
-    """`head { … }`; nothing when there is nothing in it."""
-    inside = list(lines)
-    if inside:
-        yield f"{head} {{"
-        yield from _in(inside)
-        yield "}"
+def _reported(pipeline: Pipeline) -> Iterator[str]:
+    """The report of a pull request, whatever became of its stages."""
+    job = pipeline.report
+    if job is None:
+        return
+    on = f"node({quoted(label_of(job))})" if label_of(job) else "node"
+    archive = f"archiveArtifacts(artifacts: {quoted(below(pipeline, REPORT))}, allowEmptyArchive: true)"
+    told = block("if (env.CHANGE_ID != null)", block(on, (*steps_of(pipeline, job), archive)))
+    yield from block("post", block("always", block("script", told)))
 
 
 def _options() -> Iterator[str]:
     yield "agent none"
-    yield from _block(
+    yield from block(
         "options",
         (
             "// One build at a time: it finds the state of the one before, and is never cancelled by the next.",
@@ -72,7 +69,7 @@ def _parameters(pipeline: Pipeline) -> Iterator[str]:
     if pipeline.scheduled:
         names = ", ".join(quoted(name) for name in (_PIPELINE, *_starters(pipeline)))
         lines.append(f"choice(name: '{_WHICH}', choices: [{names}], description: 'What to do now')")
-    yield from _block("parameters", lines)
+    yield from block("parameters", lines)
 
 
 def _starters(pipeline: Pipeline) -> Iterator[str]:
@@ -85,49 +82,53 @@ def _triggers(pipeline: Pipeline) -> Iterator[str]:
     if pipeline.after:
         names = quoted(", ".join(pipeline.after))
         lines.append(f"upstream(upstreamProjects: {names}, threshold: hudson.model.Result.SUCCESS)")
-    yield from _block("triggers", lines)
+    yield from block("triggers", lines)
 
 
 def _stages(pipeline: Pipeline) -> Iterator[str]:
     lines: list[str] = []
     for job in (*pipeline.jobs, *pipeline.scheduled):
-        if job.approval:
-            lines += _approval(pipeline, job)
         lines += _stage(pipeline, job)
-    yield from _block("stages", lines)
-
-
-def _approval(pipeline: Pipeline, job: Job) -> Iterator[str]:
-    """Somebody allows it; no machine is held meanwhile, because the pipeline has no agent of its own."""
-    question = quoted(f"Start the {job.name} of {pipeline.model}?")
-    asked = [
-        *_block("when", _conditions(pipeline, job)),
-        *_block("steps", _block("timeout(time: 1, unit: 'DAYS')", (f"input(message: {question})",))),
-    ]
-    yield from _block(f"stage('approve {job.name}')", asked)
+    yield from block("stages", lines)
 
 
 def _stage(pipeline: Pipeline, job: Job) -> Iterator[str]:
     inside = [
         *_agent(job),
-        *_block("when", ("beforeAgent true", *_conditions(pipeline, job))),
-        *_block("environment", _environment(pipeline, job)),
-        *_block("steps", _block(f"timeout(time: {job.timeout}, unit: 'MINUTES')", _steps(pipeline, job))),
+        *block("when", _when(pipeline, job)),
+        *_asked(pipeline, job),
+        *block("environment", _environment(pipeline, job)),
+        *block("steps", block(f"timeout(time: {job.timeout}, unit: 'MINUTES')", steps_of(pipeline, job))),
     ]
     if job.keeps:
-        kept = ", ".join(_below(pipeline, path) for path in job.keeps)
+        kept = ", ".join(below(pipeline, path) for path in job.keeps)
         archive = f"archiveArtifacts(artifacts: {quoted(kept)}, allowEmptyArchive: true)"
-        inside += _block("post", _block("always", (archive,)))
-    yield from _block(f"stage({quoted(job.name)})", inside)
+        inside += block("post", block("always", (archive,)))
+    yield from block(f"stage({quoted(job.name)})", inside)
+
+
+def _when(pipeline: Pipeline, job: Job) -> Iterator[str]:
+    """Looked at before a machine is taken, or somebody is asked."""
+    yield "beforeAgent true"
+    if job.approval:
+        yield "beforeInput true"
+    yield from _conditions(pipeline, job)
+
+
+def _asked(pipeline: Pipeline, job: Job) -> Iterator[str]:
+    """Somebody allows it, within a day; no machine is held meanwhile."""
+    if job.approval:
+        yield from block("options", ("timeout(time: 1, unit: 'DAYS')",))
+        yield from block("input", (f"message {quoted(f'Start the {job.name} of {pipeline.model}?')}",))
 
 
 def _agent(job: Job) -> Iterator[str]:
-    label = " && ".join(name for name in job.runner if name != _ONLY_GITHUB)
+    label = label_of(job)
     if job.image is None:
         yield f"agent {{ label {quoted(label)} }}" if label else "agent any"
         return
     lines = [f"image {quoted(job.image)}", *([f"label {quoted(label)}"] if label else [])]
-    yield from _block("agent", _block("docker", lines))
+    yield from block("agent", block("docker", lines))
 
 
 def _conditions(pipeline: Pipeline, job: Job) -> Iterator[str]:
@@ -137,7 +138,7 @@ def _conditions(pipeline: Pipeline, job: Job) -> Iterator[str]:
         yield deploying
         starter = job.needs[0] if job.needs else job.name
         clock = ("triggeredBy 'TimerTrigger'", f"expression {{ params.{_WHICH} == {quoted(starter)} }}")
-        yield from _block("anyOf", clock)
+        yield from block("anyOf", clock)
         if job.only_if:
             yield f"expression {{ env.{job.only_if} == 'true' }}"
         return
@@ -149,7 +150,7 @@ def _conditions(pipeline: Pipeline, job: Job) -> Iterator[str]:
     elif not pipeline.pull_requests:
         yield "expression { env.CHANGE_ID == null }"
     changes = (f"changeset {quoted(path)}" for path in pipeline.paths)
-    yield from _block("anyOf", ("expression { currentBuild.changeSets.isEmpty() }", *changes))
+    yield from block("anyOf", ("expression { currentBuild.changeSets.isEmpty() }", *changes))
 
 
 def _environment(pipeline: Pipeline, job: Job) -> Iterator[str]:
@@ -164,51 +165,3 @@ def _environment(pipeline: Pipeline, job: Job) -> Iterator[str]:
         yield f"{name} = {quoted(value)}"
     for cloud in known.clouds:
         yield f"{token_file(cloud)} = credentials({quoted(f'gatewright-{cloud}')})"
-
-
-def _steps(pipeline: Pipeline, job: Job) -> Iterator[str]:
-    yield "checkout scm"
-    lines = [*_prepared(pipeline, job), *(_sh(shell(command)) for command in job.commands)] if job.stage else []
-    if not job.stage:
-        yield from (_sh(shell(command)) for command in job.commands)
-        return
-    if job.gives:
-        lines += _given(job)
-    if known := list(_places(pipeline, job)):
-        lines = list(_block(f"withEnv([{', '.join(known)}])", lines))
-    if pipeline.folder:
-        lines = list(_block(f"dir({quoted(pipeline.folder)})", lines))
-    yield from lines
-
-
-def _places(pipeline: Pipeline, job: Job) -> Iterator[str]:
-    """Variables that name a place in the workspace, which only the machine knows: joined, never written into a text."""
-    if pipeline.install:
-        yield f"'PATH+GATEWRIGHT=' + env.WORKSPACE + {quoted(f'/{_below(pipeline, VENV)}/bin')}"
-    if job.trusted and pipeline.credentials.gcp is not None:
-        place = quoted(f"/{_below(pipeline, STATE)}/gcp.json")
-        yield f"'GOOGLE_APPLICATION_CREDENTIALS=' + env.WORKSPACE + {place}"
-
-
-def _prepared(pipeline: Pipeline, job: Job) -> Iterator[str]:
-    if pipeline.install:
-        yield _sh(f"test -x {VENV}/bin/python || python3 -m venv {VENV}")
-    for words in pipeline.install:
-        yield _sh(shell(words))
-    if job.trusted and pipeline.credentials.gcp is not None:
-        yield _sh(google_file(pipeline.credentials))
-
-
-def _given(job: Job) -> Iterator[str]:
-    """What the job wrote for the later ones becomes variables of the build."""
-    for name in job.names:
-        line = f"sed -n s/^{name}=//p {job.gives}"
-        yield f"script {{ env.{name} = sh(script: {quoted(line)}, returnStdout: true).trim() }}"
-
-
-def _sh(line: str) -> str:
-    return f"sh {quoted(line)}"
-
-
-def _below(pipeline: Pipeline, path: str) -> str:
-    return f"{pipeline.folder}/{path}" if pipeline.folder else path

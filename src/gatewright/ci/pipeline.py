@@ -17,6 +17,7 @@ RUN = "GATEWRIGHT_RUN"
 TERMINAL = "GATEWRIGHT_TERMINAL"
 _RECORDS = (f"{STATE}/runs/*/*.json",)
 When = Literal["always", "deploying", "reviewing"]
+REVIEW = "GATEWRIGHT_REVIEW"
 Form = Literal["own", "reusable"]
 
 
@@ -28,6 +29,7 @@ class Var:
 
 
 Command = tuple[str | Var, ...]
+_OF_DATA = ("watch", "refresh")
 _OF_RUN: Command = ("--run", Var(RUN))
 
 
@@ -52,7 +54,8 @@ class Job:
 
     `when`: on every event, only for a deployment (never for a pull request), or only for a pull request. `inputs`: the
     job reads what a person said. `gives` is a file of `NAME=value` lines that later jobs get as variables, `names`.
-    `keeps` are kept as an artifact. `stays`: processes that it starts outlive it.
+    `keeps` are kept as an artifact. `stays`: processes that it starts outlive it. `tells`: it writes to the pull
+    request or the deployment.
     """
 
     name: str
@@ -72,13 +75,17 @@ class Job:
     keeps: tuple[str, ...] = ()
     trusted: bool = False
     stays: bool = False
+    tells: bool = False
     stage: bool = True
     cron: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """Everything that a writer needs. `jobs` lead to the canary; `scheduled` are those that a clock starts."""
+    """Everything that a writer needs. `jobs` lead to the canary; `scheduled` are those that a clock starts.
+
+    `report` comments on a pull request, whatever became of its jobs.
+    """
 
     model: str
     folder: str
@@ -88,6 +95,7 @@ class Pipeline:
     inputs: tuple[Input, ...]
     jobs: tuple[Job, ...]
     scheduled: tuple[Job, ...]
+    report: Job | None
     python: str | None
     install: tuple[tuple[str, ...], ...]
     requirements: str
@@ -102,7 +110,7 @@ def pipeline_of(project: Project, folder: str = "") -> Pipeline:
     section = project.ci
     stages = _stages(project)
     own = tuple(_own_job(section, index) for index in range(len(section.jobs)))
-    waiting = replace(stages[0], needs=tuple(job.name for job in own))
+    waiting = [replace(stage, needs=tuple(job.name for job in own)) for stage in stages[:1]]
     checks = project.checks.dependencies
     always = ("gatewright.yaml", project.data.schema)
     return Pipeline(
@@ -111,9 +119,10 @@ def pipeline_of(project: Project, folder: str = "") -> Pipeline:
         branch=section.branch,
         paths=tuple(dict.fromkeys(_below(folder, path) for path in (*always, *section.paths))),
         after=section.after,
-        inputs=_inputs(project),
-        jobs=(*own, waiting, *stages[1:]),
-        scheduled=tuple(_scheduled(project)),
+        inputs=_inputs(project) if stages else (),
+        jobs=(*own, *waiting, *stages[1:]),
+        scheduled=_scheduled(project),
+        report=_report(project) if stages and section.pull_requests else None,
         python=None if section.python == NEVER else section.python,
         install=section.install,
         requirements=_below(folder, checks.requirements if checks else "requirements.txt"),
@@ -148,7 +157,7 @@ def _inputs(project: Project) -> tuple[Input, ...]:
 
 
 def _own_job(section: CiSection, index: int) -> Job:
-    """A job of the team's, after the one before it."""
+    """A job of the team's; they wait for nothing, and stage validate for all of them."""
     job = section.jobs[index]
     labels = {"default": section.runners.default, "train": _training(section), "deploy": section.runners.deploy}
     return Job(
@@ -168,7 +177,7 @@ def _training(section: CiSection) -> tuple[str, ...]:
 def _stages(project: Project) -> tuple[Job, ...]:
     """validate, train, evaluate with gate, register, canary: as far as `last` says."""
     jobs = (*_judged(project), *_deployed(project))
-    return jobs[: {"gate": 3, "register": 4, "rollout": 5}[project.ci.last]]
+    return jobs[: {"jobs": 0, "gate": 3, "register": 4, "rollout": 5}[project.ci.last]]
 
 
 def _guard(section: CiSection) -> str | None:
@@ -217,6 +226,25 @@ def _judged(project: Project) -> tuple[Job, ...]:
     )
 
 
+def _report(project: Project) -> Job:
+    section = project.ci
+    return Job(
+        name="report",
+        commands=(("gatewright", "ci", "report", *_OF_RUN),),
+        runner=section.runners.deploy if section.state == "local" else section.runners.default,
+        timeout=section.timeouts.register,
+        needs=("validate", "train", "evaluate"),
+        when="reviewing",
+        takes=(RUN,),
+        tells=True,
+    )
+
+
+def _notifies(project: Project) -> bool:
+    """Whether a rollout shows itself as a deployment on the forge."""
+    return any(plugin.kind in ("github", "gitlab") for plugin in project.notify)
+
+
 def _deployed(project: Project) -> tuple[Job, ...]:
     """From a verdict to the first share of live traffic."""
     section, minutes = project.ci, project.ci.timeouts
@@ -237,6 +265,7 @@ def _deployed(project: Project) -> tuple[Job, ...]:
             environment=section.environments.canary,
             approval=section.environments.approval,
             stays=True,
+            tells=_notifies(project),
         ),
     )
 
@@ -253,6 +282,7 @@ def _scheduled(project: Project) -> tuple[Job, ...]:
             commands=(("gatewright", "rollout", "tick", *which, "--if-active", "--env-file", TICK_FILE),),
             timeout=minutes.tick,
             stays=True,
+            tells=_notifies(project),
             gives=TICK_FILE,
             names=(RUN, TERMINAL),
             cron=cron.tick,
@@ -264,6 +294,7 @@ def _scheduled(project: Project) -> tuple[Job, ...]:
             needs=("tick",),
             environment=section.environments.rollout,
             stays=True,
+            tells=_notifies(project),
             takes=(RUN,),
             only_if=TERMINAL,
             keeps=_RECORDS,
@@ -282,5 +313,5 @@ def _scheduled(project: Project) -> tuple[Job, ...]:
             cron=cron.refresh,
         ),
     )
-    wanted = [job for job in found if job.cron != NEVER]
-    return tuple(job for job in wanted if section.last == "rollout" or job.name in ("watch", "refresh"))
+    allowed = {"jobs": (), "gate": _OF_DATA, "register": _OF_DATA}.get(section.last)
+    return tuple(job for job in found if job.cron != NEVER and (allowed is None or job.name in allowed))

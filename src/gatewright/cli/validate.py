@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     callback=unless_empty,
     help="Open the run under this id, or go on with it: what data watch hands to a CI.",
 )
+@click.option(
+    "--review",
+    is_flag=True,
+    envvar="GATEWRIGHT_REVIEW",
+    help="Open it for a pull request: judged beside whatever goes on, never registered.  [env: GATEWRIGHT_REVIEW]",
+)
 @env_file_option
 @workspace_option
 @run_option
@@ -50,6 +56,7 @@ if TYPE_CHECKING:
 def validate(
     data_version: str | None,
     told: str | None,
+    review: bool,
     env_file: Path | None,
     root: Path,
     run_id: str | None,
@@ -79,7 +86,9 @@ def validate(
         raise BadCommand("--run checks an open run again, whose id and data are fixed", fix="leave one of them out")
 
     def open_new(workspace: Workspace) -> RunFolder:
-        run = _found(workspace, told) or _opened(workspace, data_version, told, bootstrap_by, accepted_by)
+        run = _found(workspace, told) or _opened(
+            workspace, data_version, told, bootstrap_by=bootstrap_by, accepted_by=accepted_by, review=review
+        )
         write_env(env_file, {"GATEWRIGHT_RUN": run.id})
         return run
 
@@ -103,8 +112,10 @@ def _opened(
     workspace: Workspace,
     data_version: str | None,
     told: str | None,
+    *,
     bootstrap_by: str | None,
     accepted_by: str | None,
+    review: bool,
 ) -> RunFolder:
     from gatewright.engine.choosing import chosen_data
     from gatewright.engine.opening import open_run
@@ -113,4 +124,6 @@ def _opened(
     planned = None
     if data_version is not None:
         planned = plan_run(workspace, accepted_by=accepted_by, data=chosen_data(workspace, data_version))
-    return open_run(workspace, bootstrap_by=bootstrap_by, accepted_by=accepted_by, planned=planned, run_id=told)
+    return open_run(
+        workspace, bootstrap_by=bootstrap_by, accepted_by=accepted_by, planned=planned, run_id=told, review=review
+    )

@@ -53,7 +53,10 @@ _LISTS: dict[Path, tuple[str, str]] = {
 }
 _JOB = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _TAKEN = ("validate", "train", "evaluate", "register", "canary", "tick", "rollout", "watch", "refresh", "report")
-_RESERVED = re.compile(r"(?:GITHUB|GATEWRIGHT|CI|RUNNER|PATH|LD)(?:_.*)?|MODEL_NAME|DATA_VERSION|RUN_ID|BOOTSTRAP_BY")
+_RESERVED = re.compile(
+    r"(?!GITHUB_TOKEN$|GATEWRIGHT_GITLAB_TOKEN$)(?:GITHUB|GATEWRIGHT|CI|RUNNER|PATH|LD|GIT)(?:_.*)?"
+    "|MODEL_NAME|DATA_VERSION|RUN_ID|REASON|BOOTSTRAP_BY"
+)
 _EXPRESSION = re.compile(r"\$\{\{|\$\[\[|\n|\r")
 
 

@@ -124,7 +124,8 @@ class CiSection:
     """The pipeline as `gatewright ci generate` writes it.
 
     `paths` start it, beside gatewright.yaml and the schema file. `after` names jobs of the team's that it waits for.
-    `install` are argv lists, run in every job before its stage. `last` is the last stage that it has.
+    `install` are argv lists, run in every job before its stage. `last` is the last stage that it has; `jobs`: none,
+    only the team's own jobs.
     """
 
     branch: Text = "main"
@@ -136,7 +137,7 @@ class CiSection:
     image: Text = NEVER
     runners: CiRunners = CiRunners()
     state: Literal["local", "git"] = "local"
-    last: Literal["gate", "register", "rollout"] = "rollout"
+    last: Literal["jobs", "gate", "register", "rollout"] = "rollout"
     schedule: CiSchedule = CiSchedule()
     environments: CiEnvironments = CiEnvironments()
     credentials: CiCredentials = CiCredentials()
