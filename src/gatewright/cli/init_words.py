@@ -29,9 +29,10 @@ def tell(survey: Survey, planned: Planned, versions: Versions, *, dry_run: bool,
     where = "in git" if repository.is_git else "no git repository"
     say(f"{repository.name}: {len(repository.files):,} files{more}, {where}")
     table([(seen.what, seen.value, seen.why) for seen in survey.seen if seen.what != "command"], indent="  ")
+    width = max(len(seen.what) for seen in survey.seen)
     for seen in survey.seen:
         if seen.what == "command":
-            say(wrapped(seen.value, first="  command  ", rest="           "))
+            say(wrapped(seen.value, first=f"  {'command':<{width}}  ", rest=" " * (width + 4)))
     if planned.report is not None:
         _tell_report(planned.report, alone=not planned.files.drafts)
     if planned.files.drafts:
