@@ -76,6 +76,7 @@ def init(
         answers=_answers(told),
         ask=_asker(yes, output),
         kinds=Plugins().names("registries"),
+        confirmed=not yes,
     )
     planned = _planned(survey, example, root)
     if not dry_run:

@@ -28,11 +28,14 @@ def tell(survey: Survey, planned: Planned, versions: Versions, *, dry_run: bool,
     more = ", and more that were not looked at" if repository.truncated else ""
     where = "in git" if repository.is_git else "no git repository"
     say(f"{repository.name}: {len(repository.files):,} files{more}, {where}")
-    table([(seen.what, seen.value, seen.why) for seen in survey.seen if seen.what != "command"], indent="  ")
+    shown = [seen for seen in survey.seen if seen.what != "command"]
+    table([(seen.what, seen.value + ("" if seen.sure else " ?"), seen.why) for seen in shown], indent="  ")
     width = max(len(seen.what) for seen in survey.seen)
     for seen in survey.seen:
         if seen.what == "command":
             say(wrapped(seen.value, first=f"  {'command':<{width}}  ", rest=" " * (width + 4)))
+    if not all(seen.sure for seen in shown):
+        say("  ? is a guess that nobody confirmed: say it by its option if it is wrong, gatewright init --help")
     if planned.report is not None:
         _tell_report(planned.report, alone=not planned.files.drafts)
     if planned.files.drafts:
@@ -48,9 +51,7 @@ def tell(survey: Survey, planned: Planned, versions: Versions, *, dry_run: bool,
 
 def _tell_report(report: OwnReport, *, alone: bool) -> None:
     _heading("Your own evaluation")
-    say(
-        wrapped(f"{report.why}: its report can pass the four gates as it is, in one line of CI:", first="  ", rest="  ")
-    )
+    say(f"  {report.why}: the gates read that report as it is, in one line of CI:")
     say(f"    {shlex.join(report.command)}")
     if report.script and not report.is_written:
         say(f"  {report.report} is not there now: run {report.script} first.")
@@ -112,7 +113,7 @@ def _document(survey: Survey, planned: Planned, versions: Versions, dry_run: boo
     report = planned.report
     return {
         "dry_run": dry_run,
-        "found": [{"what": seen.what, "value": seen.value, "why": seen.why} for seen in survey.seen],
+        "found": [{"what": seen.what, "value": seen.value, "why": seen.why, "sure": seen.sure} for seen in survey.seen],
         "own_report": {"command": list(report.command), "baseline": report.baseline} if report else None,
         "files": [
             {"path": draft.path, "state": draft.state, "what": draft.what, "bytes": len(draft.data)}

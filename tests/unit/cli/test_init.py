@@ -63,7 +63,13 @@ def test_one_data_file_is_split_without_a_row_on_both_sides(shell: Shell, empty:
     assert pl.concat([train, evaluation.drop("id")]).sort(whole.columns).equals(whole.sort(whole.columns))
     assert train.join(evaluation, on=whole.columns, how="semi").is_empty()
     assert evaluation.height == pytest.approx(200, abs=2)
-    for words in ("by the hash of each row, seed 0, 20% of each bought", "saves a pickle", "writes no signature.json"):
+    for words in (
+        "split ?",
+        "? is a guess that nobody confirmed",
+        "by the hash of each row, seed 0, 20% of each bought",
+        "saves a pickle",
+        "writes no signature.json",
+    ):
         assert words in told.out
 
 
@@ -210,6 +216,7 @@ def test_only_what_is_not_seen_is_asked(shell: Shell, empty: Path, terminal: lis
     told = shell("init")
     assert told.code == 0, told.err
     assert told.err.count("?  (") == 3
+    assert " ?" not in told.out
     assert "The model's name?  (the name of the folder)" in told.err
     assert "The file to evaluate on, or split?  (there is one data set only" in told.err
     project, _ = read_project(empty / "gatewright.yaml", Plugins())

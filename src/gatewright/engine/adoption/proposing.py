@@ -55,22 +55,27 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """One line of what was found: the value and why."""
+    """One line of what was found: the value and why; `sure` unless it is a guess that nobody confirmed."""
 
     what: str
     value: str
     why: str
+    sure: bool = True
 
 
 @dataclass(kw_only=True)
 class Survey:
-    """Goes through the questions in their order; `ask` is called for what the repository does not say itself."""
+    """Goes through the questions in their order; `ask` is called for what the repository does not say itself.
+
+    `confirmed` says that a person answers.
+    """
 
     root: Path
     repository: Repository
     answers: Answers
     ask: Callable[[Question], str]
     kinds: tuple[str, ...]
+    confirmed: bool = False
     seen: list[Seen] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     is_ready: bool = False
@@ -285,7 +290,7 @@ class Survey:
         if not guess.sure:
             value = self.ask(Question(text=question, default=guess.value, why=guess.why, choices=choices))
         why = guess.why if value == guess.value else "you said so"
-        self.seen.append(Seen(what=what, value=value or "none", why=why))
+        self.seen.append(Seen(what=what, value=value or "none", why=why, sure=guess.sure or self.confirmed))
         return value
 
     def _note(self, what: str, guess: Guess) -> None:

@@ -39,12 +39,10 @@ def label_column(table: DataTable, code: str) -> Guess | None:
             return Guess(value=column.name, why=f"its name{_of(column)}", sure=True)
     likely = [column for column in usable if _LIKELY.search(column.name.lower())]
     few = [column for column in usable if 2 <= column.distinct <= FEW_CLASSES and column.kind in ("int", "bool")]
-    for column in likely:
-        if column.distinct <= FEW_CLASSES:
-            return Guess(value=column.name, why=f"its name{_of(column)}")
-    if few:
-        return Guess(value=few[-1].name, why=f"the last column with few values{_of(few[-1])}")
-    return Guess(value=likely[0].name, why=f"its name{_of(likely[0])}") if likely else None
+    if likely:
+        chosen = min(likely, key=lambda column: column.distinct > FEW_CLASSES)
+        return Guess(value=chosen.name, why=f"its name{_of(chosen)}")
+    return Guess(value=few[-1].name, why=f"the last column with few values{_of(few[-1])}") if few else None
 
 
 def id_column(table: DataTable, label: str) -> Guess | None:

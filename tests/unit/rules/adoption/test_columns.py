@@ -32,6 +32,7 @@ def table(*columns: TableColumn) -> DataTable:
         ([column("age", 80), column("left"), column("sex")], 'y = df["elsewhere"]', "sex", False),
         ([column("target"), column("sex")], "", "target", True),
         ([column("income", 900), column("is_late"), column("sex")], "", "is_late", False),
+        ([column("price", 900, kind="float"), column("rooms", 5)], "", "price", False),
         ([column("price", 900, kind="float"), column("area", 800, kind="float")], "", "price", False),
     ],
 )
