@@ -6,9 +6,13 @@ Each row is what differs from the default. `REPRESENTATIVE` are those that `make
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from gatewright.ci.github import github_files
 from gatewright.ci.gitlab import gitlab_files
@@ -89,19 +93,35 @@ COMBINATIONS: dict[str, tuple[Mapping[str, Any], Form]] = {
 }
 REPRESENTATIVE = ("default", "after", "gates-only-hosted", "secrets-reusable", "everything")
 WRITERS = {"github": github_files, "gitlab": gitlab_files, "jenkins": jenkins_files}
+_PLUGINS = Plugins()
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SUBFOLDER = "two-installs"
 """The combination whose workspace is not the root of its repository."""
 
 
-def pipeline(folder: Path, name: str) -> Pipeline:
-    """The pipeline of a combination; its gatewright.yaml is written into `folder`."""
+@cache
+def pipeline(name: str) -> Pipeline:
+    """The pipeline of a combination, from a gatewright.yaml that says so."""
     section, _ = COMBINATIONS[name]
-    path = folder / "gatewright.yaml"
-    path.write_text(json.dumps({**BASE, "ci": section}), encoding="utf-8")
-    project, _ = read_project(path, Plugins())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gatewright.yaml"
+        path.write_text(json.dumps({**BASE, "ci": section}), encoding="utf-8")
+        project, _ = read_project(path, _PLUGINS)
     return pipeline_of(project, "services/employment" if name == SUBFOLDER else "")
 
 
-def files(folder: Path, target: str, name: str) -> dict[str, str]:
+@cache
+def files(target: str, name: str) -> Mapping[str, str]:
     """The files of a combination for one CI."""
-    return WRITERS[target](pipeline(folder, name), COMBINATIONS[name][1])
+    return WRITERS[target](pipeline(name), COMBINATIONS[name][1])
+
+
+@cache
+def parsed(target: str, name: str) -> Mapping[str, Any]:
+    """The same, each file of GitHub or GitLab as plain values; without the header of a file to include."""
+    return {path: _plain(text) for path, text in files(target, name).items()}
+
+
+def _plain(text: str) -> Any:
+    # YAML 1.1 takes `on` for true, GitHub does not.
+    return yaml.load(text.rpartition("\n---\n")[2].replace("\non:\n", '\n"on":\n'), Loader=_Loader)

@@ -30,21 +30,20 @@ def _declarative(pipeline: Pipeline) -> str:
         *indented(_parameters(pipeline)),
         *indented(_triggers(pipeline)),
         *indented(_stages(pipeline)),
-        *indented(_reported(pipeline)),
         "}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _reported(pipeline: Pipeline) -> Iterator[str]:
-    """The report of a pull request, whatever became of its stages."""
-    job = pipeline.report
-    if job is None:
+def _reported(pipeline: Pipeline, job: Job) -> Iterator[str]:
+    """The report of a pull request, on the machine of the stage that was its last."""
+    report = pipeline.report
+    if report is None or job.name not in report.needs:
         return
-    on = f"node({quoted(label_of(job))})" if label_of(job) else "node"
     archive = f"archiveArtifacts(artifacts: {quoted(below(pipeline, REPORT))}, allowEmptyArchive: true)"
-    told = block("if (env.CHANGE_ID != null)", block(on, (*steps_of(pipeline, job), archive)))
-    yield from block("post", block("always", block("script", told)))
+    _, *steps = steps_of(pipeline, report)  # checked out already
+    told = block("script", block("if (env.CHANGE_ID != null)", (*steps, archive)))
+    yield from block("always" if job.name == report.needs[-1] else "failure", told)
 
 
 def _options() -> Iterator[str]:
@@ -100,11 +99,19 @@ def _stage(pipeline: Pipeline, job: Job) -> Iterator[str]:
         *block("environment", _environment(pipeline, job)),
         *block("steps", block(f"timeout(time: {job.timeout}, unit: 'MINUTES')", steps_of(pipeline, job))),
     ]
+    inside += block("post", _afterwards(pipeline, job))
+    yield from block(f"stage({quoted(job.name)})", inside)
+
+
+def _afterwards(pipeline: Pipeline, job: Job) -> Iterator[str]:
+    reported = list(_reported(pipeline, job))
     if job.keeps:
         kept = ", ".join(below(pipeline, path) for path in job.keeps)
         archive = f"archiveArtifacts(artifacts: {quoted(kept)}, allowEmptyArchive: true)"
-        inside += block("post", block("always", (archive,)))
-    yield from block(f"stage({quoted(job.name)})", inside)
+        always = [line.removeprefix("    ") for line in reported[1:-1]]
+        yield from block("always", (archive, *always))
+    else:
+        yield from reported
 
 
 def _when(pipeline: Pipeline, job: Job) -> Iterator[str]:

@@ -108,4 +108,4 @@ def _text(text: str, plain: re.Pattern[str]) -> str:
         return text
     if all(" " <= character <= "~" for character in text):
         return "'" + text.replace("'", "''") + "'" if text else '""'
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(text)

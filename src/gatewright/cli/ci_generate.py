@@ -9,6 +9,7 @@ import click
 
 from gatewright.cli.options import Output, chosen_model, output_option, workspace_option
 from gatewright.cli.output import say, say_json
+from gatewright.cli.render import progress_for
 from gatewright.domain.errors import StageFailed, UnusableInput
 
 if TYPE_CHECKING:
@@ -46,8 +47,11 @@ def generate(target: Target, form: Form, check: bool, show: bool, force: bool, r
       gatewright ci generate --target gitlab --form reusable
       gatewright ci generate --target github --check
     """
+    from gatewright.ci.clock import too_rare
+
     top, folder = _place(root)
-    files = _files(_pipeline(root, folder), target, form, _suffix(root))
+    pipeline, lease_s = _pipeline(root, folder)
+    files = _files(pipeline, target, form, _suffix(root))
     found = {name: _present(top / name) for name in files}
     changed = [name for name in files if found[name] != files[name]]
     if output == "json":
@@ -68,7 +72,9 @@ def generate(target: Target, form: Form, check: bool, show: bool, force: bool, r
     if output == "text":
         for name in files:
             say(f"{'wrote' if name in changed else 'as it was'}  {name}")
-        _tell_next(_pipeline(root, folder), target, form, _suffix(root))
+        _tell_next(pipeline, target, form, _suffix(root))
+    if late := too_rare(pipeline, lease_s):
+        progress_for(output).warning(late)
 
 
 def _place(root: Path) -> tuple[Path, str]:
@@ -81,13 +87,14 @@ def _place(root: Path) -> tuple[Path, str]:
     return top, folder
 
 
-def _pipeline(root: Path, folder: str) -> Pipeline:
+def _pipeline(root: Path, folder: str) -> tuple[Pipeline, float]:
+    """The pipeline, and for how many seconds the canary keeps its weight without a look."""
     from gatewright.ci.pipeline import pipeline_of
     from gatewright.config.project import read_project
     from gatewright.workspace import CONFIG, Plugins
 
     project, _ = read_project(root / CONFIG, Plugins(), chosen_model())
-    return pipeline_of(project, folder)
+    return pipeline_of(project, folder), project.rollout.lease.seconds
 
 
 def _suffix(root: Path) -> str:
