@@ -170,6 +170,11 @@ def test_options_are_believed_and_checked(shell: Shell, empty: Path) -> None:
         ("--train-data", "gone.csv"): "gone.csv does not exist",
         ("--train-data", "../x.csv"): "leads out of",
         ("--attribute", "nobody"): "has no column 'nobody'",
+        ("--slice", "nobody"): "has no column 'nobody'",
+        ("--id", "nobody"): "has no column 'nobody'",
+        ("--name", "My Shop"): "'My Shop' is no name for a model",
+        ("--train-command", "python 'train.py"): "No closing quotation",
+        ("--train-command", " "): "has no word in it",
         ("--split", "0.2", "--eval-data", "data/held.csv"): "leave one out",
     }.items():
         failed = shell("init", "--yes", "--force", *wrong)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import cast
 
 from gatewright import __version__
+from gatewright.config.consistency import NAME
 from gatewright.domain.adoption import DataTable, Gap, Guess, LabelFacts, ModelFormat, Repository, Target
 from gatewright.domain.errors import UnusableInput
 from gatewright.effects.files import safe_join
@@ -89,6 +90,9 @@ class Survey:
     def named(self) -> tuple[str, Target]:
         """The model's name and the CI system, when nothing else has to be found out."""
         model = self._settle("model", self.answers.model, "the model's name", surroundings.model_name(self.repository))
+        if not NAME.fullmatch(model):
+            rule = "1 to 64 of a-z, 0-9, - and _, of which the first is a letter or digit"
+            raise UnusableInput(f"{model!r} is no name for a model", fix=f"a name is {rule}")
         return model, self._target()
 
     def propose(self) -> Proposal:
@@ -129,7 +133,7 @@ class Survey:
 
     def _training(self) -> tuple[Script | None, Command | None]:
         if self.answers.command is not None:
-            argv = tuple(shlex.split(self.answers.command))
+            argv = _words(self.answers.command)
             self.seen.append(Seen(what="training", value=shlex.join(argv), why="you said so"))
             self.is_ready = True
             told = Command(
@@ -209,10 +213,10 @@ class Survey:
         label = self._label(table, script)
         found = columns.id_column(table, label)
         id = self.answers.id or (found.value if found else None)
-        if id is not None and table.column(id) is None and self.answers.id is not None:
-            raise UnusableInput(f"{table.path} has no column {id!r}", fix=f"columns: {_names(table)}")
+        self._columns(table, (id,) if id else ())
         facts = self._facts(table, label)
         attributes = self._groups(table, label, facts)
+        self._columns(table, self.answers.slices or ())
         slices = self.answers.slices or tuple(guess.value for guess in columns.slice_columns(table, label))
         if slices:
             self.seen.append(Seen(what="slices", value=", ".join(slices), why="columns of few values, each frequent"))
@@ -241,8 +245,7 @@ class Survey:
             "the column that is predicted",
             guess or Guess(value="", why=f"none of {_names(table)} looks like one"),
         )
-        if label and table.column(label) is None:
-            raise UnusableInput(f"{table.path} has no column {label!r}", fix=f"columns: {_names(table)}")
+        self._columns(table, (label,) if label else ())
         if not label:
             fix = f"name it: gatewright init --label COLUMN, one of {_names(table)}"
             self.gaps.append(Gap(what="which column is the label", fix=fix))
@@ -265,18 +268,19 @@ class Survey:
         if facts is not None and facts.task == "regression":
             return ()
         if self.answers.attributes is not None:
-            for name in self.answers.attributes:
-                if table.column(name) is None:
-                    raise UnusableInput(f"{table.path} has no column {name!r}", fix=f"columns: {_names(table)}")
+            self._columns(table, self.answers.attributes)
             return self.answers.attributes
         found = columns.attributes(table, label)
         guess = Guess(value=", ".join(each.value for each in found), why=found[0].why if found else "no name sounds so")
         told = self._settle("fairness", None, "columns whose groups must be treated alike, by commas", guess)
         names = tuple(name.strip() for name in told.split(",") if name.strip())
+        self._columns(table, names)
+        return names
+
+    def _columns(self, table: DataTable, names: tuple[str, ...]) -> None:
         for name in names:
             if table.column(name) is None:
                 raise UnusableInput(f"{table.path} has no column {name!r}", fix=f"columns: {_names(table)}")
-        return names
 
     def _new_id(self, table: DataTable) -> str:
         return "id" if table.column("id") is None else "gatewright_id"
@@ -299,6 +303,19 @@ class Survey:
     def _file(self, path: str) -> None:
         if not safe_join(self.root, path).is_file():
             raise UnusableInput(f"{path} does not exist", fix="name a file below the workspace, by its path from there")
+
+
+def _words(command: str) -> tuple[str, ...]:
+    """The words of a command line; UnusableInput for none, and for a quote without its other end."""
+    try:
+        words = tuple(shlex.split(command))
+    except ValueError as error:
+        words, why = (), f": {error}"
+    else:
+        why = ", which has no word in it"
+    if not words:
+        raise UnusableInput(f"the training command is {command!r}{why}", fix='--train-command "python train.py …"')
+    return words
 
 
 def _lint(command: Command | None) -> tuple[str, ...]:
