@@ -14,6 +14,7 @@ from gatewright.cli.failures import CommandGroup, of_click, of_system, tell, wan
 from gatewright.domain.errors import GatewrightError, Interrupted
 
 _COMMANDS = {
+    "init": ("init:init", "Into a repository that has none of it yet: look, ask, write what a run needs."),
     "run": ("run:run", "All six stages, from what changed to 100 % of live traffic."),
     "plan": ("plan:plan", "What would run, and why; what would not, and by which proof."),
     "validate": ("validate:validate", "Stage 1: lint, audit dependencies, check data against its schema."),

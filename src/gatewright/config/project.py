@@ -123,7 +123,7 @@ def _displayed(path: Path) -> str:
 
 def _bytes(path: Path, file: str) -> bytes:
     if not path.exists():
-        fix = "docs/configuration.md has a file to start from; or name the folder: -C FOLDER"
+        fix = "gatewright init writes one; or name the folder that has it: -C FOLDER"
         raise ConfigError(f"{file} does not exist", (), fix=fix)
     if not path.is_file():
         raise ConfigError(f"{file} is not a file", (), fix="name the gatewright.yaml itself")

@@ -178,7 +178,7 @@ def _shape(schema: Schema, stored: pl.Schema, rows: int, parent_rows: int | None
     if limits.max_change is not None and parent_rows and abs(rows - parent_rows) > limits.max_change * parent_rows:
         yield replace(whole, allowed=f"{parent_rows:,} (of the parent version) ± {limits.max_change:.0%}")
     for name, column in schema.columns.items():
-        if name not in stored:
+        if name not in stored and not column.optional:
             yield replace(whole, column=name, rule="missing", allowed=f"a column of type {column.type}")
     for name in stored:
         if name not in schema.columns:

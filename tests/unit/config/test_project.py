@@ -268,7 +268,7 @@ def test_thousands_of_unknown_words_are_quick(tmp_path: Path) -> None:
 def test_missing_file_says_where_to_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"gatewright\.yaml does not exist") as caught:
         read_project(tmp_path / "gatewright.yaml", Installed())
-    assert caught.value.fix.startswith("docs/configuration.md has a file to start from")
+    assert caught.value.fix.startswith("gatewright init writes one")
     assert caught.value.exit_code == 2
 
 
