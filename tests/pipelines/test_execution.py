@@ -140,6 +140,41 @@ def test_a_stage_that_fails_stops_those_behind_it(rehearsal: Deployment, failing
     assert ran.failed == ["evaluate" if failing == "gate" else failing]
 
 
+CALLERS = {
+    "github": (
+        ".github/workflows/gatewright.yml",
+        """
+on:
+  workflow_dispatch:
+    inputs: {data_version: {type: string}, bootstrap_by: {type: string}}
+permissions: {contents: read}
+jobs:
+  lint:
+    runs-on: ubuntu-24.04
+    steps: [{run: echo linted}]
+  models:
+    needs: lint
+    uses: ./.github/workflows/gatewright-stages.yml
+    with: {data_version: "${{ inputs.data_version }}", bootstrap_by: "${{ inputs.bootstrap_by }}"}
+""",
+    ),
+    "gitlab": (".gitlab-ci.yml", "include: [{local: .gitlab/gatewright.yml, inputs: {stage: test}}]\n"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rehearsal", TARGETS[:2], indirect=True)
+def test_the_reusable_form_calls_the_same_commands(rehearsal: Deployment) -> None:
+    path, text = CALLERS[rehearsal.target.name]
+    rehearsal.team.run("ci", "generate", "--target", rehearsal.target.name, "--form", "reusable")
+    (rehearsal.team.desk / path).write_text(text, encoding="utf-8")
+    rehearsal.push("A pipeline of our own")
+    assert rehearsal.calls() == []
+    ran = rehearsal.dispatch(data_version="2016", bootstrap_by="ada")
+    values = {"MODEL_NAME": MODEL, "DATA_VERSION": "2016", "BOOTSTRAP_BY": "ada", RUN: "run-1"}
+    assert [call.words for call in rehearsal.calls()] == commands(pipeline_on(rehearsal), values), ran.log
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rehearsal", TARGETS, indirect=True)
 def test_a_push_beside_the_paths_starts_no_stage(rehearsal: Deployment) -> None:
