@@ -63,6 +63,8 @@ def phase(jobs: Jobs) -> Phase:
     return jobs.deploy.rollout().phase
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_each_stage_in_a_clone_of_its_own_up_to_the_promotion(jobs: Jobs) -> None:
     baseline = toy.register(jobs.fresh().root, "good", serving=True)
     run = jobs.do("validate")["run"]
