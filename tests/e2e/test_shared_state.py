@@ -63,6 +63,8 @@ def phase(jobs: Jobs) -> Phase:
     return jobs.deploy.rollout().phase
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_each_stage_in_a_clone_of_its_own_up_to_the_promotion(jobs: Jobs) -> None:
     baseline = toy.register(jobs.fresh().root, "good", serving=True)
     run = jobs.do("validate")["run"]
@@ -71,7 +73,7 @@ def test_each_stage_in_a_clone_of_its_own_up_to_the_promotion(jobs: Jobs) -> Non
     report = jobs.do("evaluate", "--run", run, at=judging)
     assert report["inputs"]["baseline"] == baseline.artifact.digest
     jobs.do("gate", "--run", run, at=judging)
-    assert jobs.do("register", "--run", run)["version"]["number"] == baseline.number + 1
+    assert jobs.do("register", "--run", run)["body"]["version"]["number"] == baseline.number + 1
     started = jobs.do("canary", "--run", run, "--detach", at=jobs.deploy)
     assert started["phase"] == "pending"
     assert jobs.do("rollout", "status")["id"] == started["id"]
