@@ -17,11 +17,11 @@ from gatewright.domain.rollout import Rollout
 from gatewright.effects.processes import wait_until
 from gatewright.workspace import Workspace
 from tests.pipelines.recording import Call
-from tests.pipelines.repositories import EXAMPLE, Push, Team
+from tests.pipelines.repositories import EXAMPLE, Team
 from tests.pipelines.targets import Ran, Target
 
 MODEL = "employment"
-RATE = 80
+RATE = 40
 TICK = "*/15 * * * *"
 LIMIT_S = 60.0
 _MOST_TICKS = 40
@@ -36,30 +36,12 @@ class Deployment:
         self.team = team
         self.target = target
         self.port = port
-        self.latest = Push(before="", sha="")
+        self.latest = team.head()
 
     @property
     def root(self) -> Path:
         """The workspace on the runner."""
         return self.target.checkout
-
-    def found(self) -> None:
-        """The repository with its first model, two data versions and the generated pipeline."""
-        self.team.fill(self.port)
-        self.on_desk("data", "add", "acs-eval", "data/acs/eval-2017.parquet", "--role", "eval", "--label", "employed")
-        self.add_training("2015")
-        self.on_desk("ci", "generate", "--target", self.target.name)
-        self.latest = self.team.push("The first model: logistic regression on 2015")
-
-    def on_desk(self, *words: str) -> None:
-        """A command of somebody of the team, which has to succeed."""
-        done = subprocess.run([_GATEWRIGHT, *words], cwd=self.team.desk, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def add_training(self, *years: str) -> None:
-        """A version of the training data from the rows of these years."""
-        files = [word for year in years for word in ("--file", f"{year}.parquet")]
-        self.on_desk("data", "add", "acs-train", "data/acs", *files, "--label", "employed")
 
     def push(self, message: str) -> Ran:
         """Push what is on the desk, and let the CI see it."""

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.usefixtures("runners"), pytest.mark.xdist_group("pipel
 SAMPLES = Path(__file__).resolve().parent / "samples"
 PLACES = {"github": ("workflow.yml", ".github/workflows/gatewright.yml"), "gitlab": ("gitlab-ci.yml", ".gitlab-ci.yml")}
 PLACES["jenkins"] = ("Jenkinsfile", "Jenkinsfile")
+ACTION = ("action.yml", "action/action.yml")
 KEPT, KILLED = ["sleep", "301"], ["sleep", "300"]
 
 
@@ -29,7 +30,7 @@ class Sample:
     def __init__(self, folder: Path, target: Target, team: Team) -> None:
         self.target = target
         self.team = team
-        for name, place in PLACES.values():
+        for name, place in (*PLACES.values(), ACTION):
             self.write(place, (SAMPLES / name).read_text(encoding="utf-8"))
         self.first = team.push("the pipelines")
 

@@ -85,10 +85,27 @@ def _triggers(pipeline: Pipeline) -> Iterator[str]:
 
 
 def _stages(pipeline: Pipeline) -> Iterator[str]:
-    lines: list[str] = []
+    lines = list(_changes(pipeline))
     for job in (*pipeline.jobs, *pipeline.scheduled):
         lines += _stage(pipeline, job)
     yield from block("stages", lines)
+
+
+def _changes(pipeline: Pipeline) -> Iterator[str]:
+    """A checkout before any condition: until there was one, a build has no changes, and `changeset` fits none."""
+    inside = [
+        *_agent(pipeline.jobs[0]),
+        *(block("when", ("beforeAgent true", *_by_hand_or_push(pipeline))) if pipeline.scheduled else ()),
+        *block("steps", ("checkout scm",)),
+    ]
+    yield from block("stage('changes')", inside)
+
+
+def _by_hand_or_push(pipeline: Pipeline) -> Iterator[str]:
+    """Not by the clock, if there is one."""
+    if pipeline.scheduled:
+        yield "not { triggeredBy 'TimerTrigger' }"
+        yield f"expression {{ params.{_WHICH} == '{_PIPELINE}' }}"
 
 
 def _stage(pipeline: Pipeline, job: Job) -> Iterator[str]:
@@ -149,9 +166,7 @@ def _conditions(pipeline: Pipeline, job: Job) -> Iterator[str]:
         if job.only_if:
             yield f"expression {{ env.{job.only_if} == 'true' }}"
         return
-    if pipeline.scheduled:
-        yield "not { triggeredBy 'TimerTrigger' }"
-        yield f"expression {{ params.{_WHICH} == '{_PIPELINE}' }}"
+    yield from _by_hand_or_push(pipeline)
     if job.when == "deploying":
         yield deploying
     elif not pipeline.pull_requests:

@@ -3,7 +3,8 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { act } from "./actions.mjs";
-import { evaluate, Refused, texts, truth } from "./workflow.mjs";
+import { inputsFor } from "./events.mjs";
+import { evaluate, readAction, Refused, texts, truth } from "./workflow.mjs";
 
 const SHELLS = {
   "": (file) => ["bash", "-e", file],
@@ -75,7 +76,20 @@ function runSteps(steps, world, here) {
   return told;
 }
 
+// `uses: ./folder`: the steps of the action in the job's own checkout, with its inputs and nothing else of the job's steps.
+function useOwnAction(step, world, here) {
+  const folder = resolve(world.folder, step.uses);
+  const action = readAction(join(folder, "action.yml"));
+  const inputs = inputsFor(action.inputs, texts(step.with), step.uses);
+  const inside = { ...here, inputs: texts(evaluate(inputs, here)), steps: {}, job: { status: "success" } };
+  runSteps(action.runs.steps, Object.assign(world, { action: folder }), inside);
+  delete world.action;
+  const outputs = Object.fromEntries(Object.entries(action.outputs ?? {}).map(([name, output]) => [name, output.value]));
+  return { conclusion: inside.job.status, outputs: texts(evaluate(outputs, inside)) };
+}
+
 function useAction(step, world, here) {
+  if (step.uses.startsWith("./")) return useOwnAction(step, world, here);
   const say = (line) => writeFileSync(world.log, `${line}\n`);
   say(`##[group]Run ${step.uses}`);
   try {
@@ -140,6 +154,7 @@ function environment(world, here, files) {
     PATH: [...world.paths, world.environment.PATH].join(":"),
     CI: "true",
     GITHUB_ACTIONS: "true",
+    ...(world.action ? { GITHUB_ACTION_PATH: world.action } : {}),
     GITHUB_ACTOR: github.actor,
     GITHUB_API_URL: github.api_url,
     GITHUB_EVENT_NAME: github.event_name,

@@ -15,7 +15,8 @@ register(
     `),
 );
 
-const open = (name) => import(pathToFileURL(resolve(modules, name, "dist/index.js")).href);
+const open = (name, file = "index.js") => import(pathToFileURL(resolve(modules, name, "dist", file)).href);
 
 export const parser = await open("@actions/workflow-parser");
 export const expressions = await open("@actions/expressions");
+export const actionParser = await open("@actions/workflow-parser", "actions/action-parser.js");

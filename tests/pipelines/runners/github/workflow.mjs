@@ -1,6 +1,6 @@
 // A workflow as GitHub's parser reads it, as plain objects; what is left to evaluate is an `Expression`.
 import { readFileSync } from "node:fs";
-import { expressions, parser } from "./packages.mjs";
+import { actionParser, expressions, parser } from "./packages.mjs";
 
 const { data, Evaluator, Lexer, Parser } = expressions;
 const CONTEXTS = ["github", "env", "vars", "inputs", "needs", "steps", "secrets", "job", "jobs", "runner", "matrix", "strategy"];
@@ -30,6 +30,24 @@ export async function readWorkflow(file, name) {
     (job.steps ?? []).forEach((step, at) => Object.assign(raw.steps[at], { id: step.id, if: new Expression(step.if.expr) }));
   }
   return { ...workflow, file: name, events: template.events };
+}
+
+// A composite action of the repository itself: its inputs, outputs and steps, the latter as those of a job.
+export function readAction(file) {
+  const trace = new parser.NoOperationTraceWriter();
+  const parsed = actionParser.parseAction({ name: file, content: readFileSync(file, "utf8") }, trace);
+  const errors = parsed.context.errors.getErrors().map((error) => error.message);
+  if (!parsed.value || errors.length) throw new Refused(errors.join("\n"));
+  const action = plain(JSON.parse(JSON.stringify(parsed.value)));
+  if (action.runs.using !== "composite") throw new Refused(`${file}: only composite actions are known`);
+  action.runs.steps.forEach((step, at) => {
+    if (step.run !== undefined && !step.shell) throw new Refused(`${file}: Required property is missing: shell`);
+    const condition = step.if instanceof Expression ? step.if.text : step.if;
+    const own = STATUS.some((name) => new RegExp(`\\b${name}\\s*\\(`).test(condition ?? ""));
+    const whole = condition === undefined ? "success()" : own ? condition : `success() && (${condition})`;
+    Object.assign(step, { id: step.id ?? `__${at}`, if: new Expression(whole) });
+  });
+  return action;
 }
 
 function plain(token) {

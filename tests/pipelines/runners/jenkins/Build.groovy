@@ -22,6 +22,7 @@ class Build {
     final Map<String, Object> declared = [options: [], triggers: [], parameters: []]
     final String cookie
     String result = 'SUCCESS'
+    List<String> changed = []
     Set<String> checkedOut = [] as Set
     boolean skipCheckout = false
 
@@ -53,6 +54,8 @@ class Build {
         }
         shell(folder, "git fetch --quiet origin '+refs/heads/*:refs/remotes/origin/*' && git checkout --quiet --force ${plan.sha}", env)
         checkedOut << folder.path
+        // Jenkins knows what changed only from the first checkout on: before it, conditions see a build without changes.
+        changed = plan.changed as List<String>
     }
 
     /** Runs a script as Jenkins does: `sh -xe`, or the program of its first line. Returns [exit code, standard output]. */

@@ -180,7 +180,7 @@ class When extends Block {
     def triggeredBy(String cause) { add(build.plan.cause == cause) }
     def triggeredBy(Map options) { add(build.plan.cause == options.cause) }
     def changeRequest(Map options = [:]) { add(build.plan.change as boolean) }
-    def changeset(String pattern) { add((build.plan.changed as List).any { SelectorUtils.matchPath(pattern, it as String, false) }) }
+    def changeset(String pattern) { add(build.changed.any { SelectorUtils.matchPath(pattern, it as String, false) }) }
     def environment(Map options) { add(environment()[options.name] == options.value) }
     def equals(Map options) { add(options.expected == options.actual) }
 }

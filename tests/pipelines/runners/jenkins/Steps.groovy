@@ -8,7 +8,7 @@ class Block {
     Map<String, Object> getEnv() { new Variables(this) }
     Map<String, Object> getParams() { build.params }
     Map<String, Object> getCurrentBuild() {
-        [result: build.result, currentResult: build.result, number: build.plan.number, changeSets: build.plan.changed as List]
+        [result: build.result, currentResult: build.result, number: build.plan.number, changeSets: build.changed]
     }
     Map<String, Object> getHudson() { [model: [Result: [SUCCESS: 'SUCCESS', UNSTABLE: 'UNSTABLE', FAILURE: 'FAILURE']]] }
     String getScm() { 'scm' }
@@ -59,6 +59,7 @@ class Steps extends Block {
         if (unknown) throw new Refused("sh: ${unknown}")
         // A Groovy string is put together before the shell sees it: whoever chooses a parameter chooses the command.
         if (!(options.script instanceof String)) throw new Refused("sh gets a Groovy string: ${options.script}")
+        if (folder == null) throw new Refused('sh without a node')
         def (code, out) = build.shell(folder, options.script as String, environment(), options.returnStdout as boolean)
         if (options.returnStatus) return code
         if (code != 0) throw new Failed("script returned exit code ${code}")
@@ -67,6 +68,7 @@ class Steps extends Block {
 
     def echo(message) { build.say(message as String) }
     def error(String message) { throw new Failed(message) }
+    def node(String label = 'any', Closure body) { run(body, new Steps(build: build, folder: build.workspace(label), local: local)) }
     def checkout(String scm) { build.checkout(folder) }
     def script(Closure body) { run(body, this) }
     def timeout(Map options, Closure body) { run(body, this) }

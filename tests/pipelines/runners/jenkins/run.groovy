@@ -16,8 +16,7 @@ abstract class Declarative extends Script {
         if (!top.label || !top.body) throw new Refused('a pipeline needs agent and stages')
         top.assign()
         Block.run(top.body, new Stages(build: build, outer: top, local: top.local))
-        if (top.posts && top.label == 'none') throw new Refused('post of a pipeline without an agent')
-        if (top.posts) top.finish(build.workspace(top.label), build.result == 'SUCCESS')
+        top.finish(top.label == 'none' ? null : build.workspace(top.label), build.result == 'SUCCESS')
     }
 }
 
