@@ -17,18 +17,24 @@ _HEAD = (
 def step_file(pipeline: Pipeline, path: str) -> str:
     """The text of the file at `path`: `stages(given)` runs the pipeline, and each job of the clock has its own name."""
     lines = [line.format(path=path) for line in _HEAD]
-    body: list[str] = []
-    for job in pipeline.jobs:
-        body += _stage(pipeline, job)
-    lines += ["", *block("void stages(Map given = [:])", [*_values(pipeline), *_guarded(pipeline, body)])]
+    for job in (*pipeline.jobs, *pipeline.scheduled):
+        lines += ["", *block(f"void {_function(job)}()", _stage(pipeline, job))]
+    calls = [f"{_function(job)}()" for job in pipeline.jobs]
+    lines += ["", *block("void stages(Map given = [:])", [*_values(pipeline), *_guarded(pipeline, calls)])]
     for job in (job for job in pipeline.scheduled if not job.needs):
         later = [each for each in pipeline.scheduled if job.name in each.needs]
-        inside = [line for each in (job, *later) for line in _stage(pipeline, each)]
+        calls = [f"{_function(each)}()" for each in (job, *later)]
         lines += [
             "",
-            *block(f"void {job.name}(Map given = [:])", [*_values(pipeline), *block("withEnv(values)", inside)]),
+            *block(f"void {job.name}(Map given = [:])", [*_values(pipeline), *block("withEnv(values)", calls)]),
         ]
     return "\n".join([*lines, "", "return this"]) + "\n"
+
+
+def _function(job: Job) -> str:
+    """The name of the function that runs a job; a job's name may have signs that Groovy takes for others."""
+    words = job.name.replace("-", "_").split("_")
+    return "stage" + "".join(word[:1].upper() + word[1:] for word in words)
 
 
 def _values(pipeline: Pipeline) -> Iterator[str]:

@@ -81,6 +81,8 @@ def _misfit(path: Path, value: Any, form: str, rule: str) -> Iterator[Finding]:
 
 
 def _jobs(values: Values) -> Iterator[Finding]:
+    if values.at(("ci", "last")) == "jobs" and not values.entries(("ci", "jobs")):
+        yield ("ci", "last"), "leaves nothing to do: name your own jobs, or write another last stage"
     seen: set[str] = set()
     for index, job in enumerate(values.entries(("ci", "jobs"))):
         name = job.get("name") if isinstance(job, dict) else None

@@ -34,6 +34,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"jobs": [{"name": "a", "run": ["echo", "${{ github.head_ref }}"]}]}, "ci.jobs[0].run[1]"),
     ({"install": [["pip", "install", "$[[ inputs.x ]]"]]}, "ci.install[0][2]"),
     ({"after": ["build; rm"]}, "ci.after[0]"),
+    ({"last": "jobs"}, "ci.last"),
 ]
 
 
