@@ -53,8 +53,12 @@ def _lines(proposal: Proposal) -> Iterator[str]:
     yield f"registry: {{kind: {proposal.registry}}}"
     yield ""
     yield "# The canary: 5 % of the traffic for 30 min, 25 % for 4 h, 50 % for 24 h. Other steps, say, for a first try:"
-    yield "# rollout: {steps: [{weight: 50, hold: 5m}]}"
-    if proposal.target != "none":
+    if proposal.target == "none":
+        yield "# rollout: {steps: [{weight: 50, hold: 5m}]}"
+    else:
+        yield "rollout:"
+        yield "  # steps: [{weight: 50, hold: 5m}]"
+        yield "  lease: 45m  # a canary that nobody looks at loses its weight after this; the pipeline looks every 15 min"
         yield ""
         yield from _ci(proposal)
 
