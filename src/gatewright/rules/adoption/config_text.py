@@ -58,7 +58,7 @@ def _lines(proposal: Proposal) -> Iterator[str]:
     else:
         yield "rollout:"
         yield "  # steps: [{weight: 50, hold: 5m}]"
-        yield "  lease: 45m  # a canary that nobody looks at loses its weight after this; the pipeline looks every 15 min"
+        yield "  lease: 45m  # a canary that nobody looks at loses its weight after this; the pipeline looks every 15m"
         yield ""
         yield from _ci(proposal)
 
