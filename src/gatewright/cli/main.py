@@ -25,6 +25,7 @@ _COMMANDS = {
     "rollout": ("rollout:rollout", "Stage 6 (finish), and the operator's verbs."),
     "feedback": ("feedback:feedback", "Labels that come late: joined to the answers of the version that gave them."),
     "status": ("status:status", "What runs, what serves, what was recorded and what is observed."),
+    "verify": ("verify:verify", "The chain of proof of a deployment, from its data to its traffic."),
     "records": ("records:records", "The hash-chained deployment records."),
     "runs": ("runs:runs", "Runs: list them, show one, give one up."),
     "report": ("report:report", "A run as a report: text, Markdown, HTML, JSON or JUnit XML."),
