@@ -1,0 +1,260 @@
+"""Every link of the chain of a deployment, broken on purpose: verify names it, and the stages refuse what they take."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from gatewright.cli.main import gatewright
+from gatewright.domain.documents import canonical_json, pretty_json, read_json, sha256
+from gatewright.domain.errors import DigestChanged, UnusableInput
+from gatewright.engine import attesting
+from gatewright.engine.pipeline import run_stage, stage_named
+from gatewright.engine.provenance.chain import LINKS, Chain, walk
+from gatewright.engine.provenance.deployment import find_deployment
+from gatewright.rules.attestation import SLSA, STATEMENT
+from gatewright.store.records import GENESIS
+from gatewright.store.runs import HANDOFFS, RunFolder
+from gatewright.testing import Silent
+from gatewright.workspace import Workspace
+
+pytestmark = [pytest.mark.xdist_group("deployed"), pytest.mark.timeout(300)]
+
+
+def chain_of(root: Path, name: str = "2") -> Chain:
+    workspace = Workspace.open(root)
+    try:
+        return walk(find_deployment(workspace, name))
+    finally:
+        workspace.database.close()
+
+
+def run_of(root: Path, index: int = -1) -> RunFolder:
+    return Workspace.open(root).runs.all()[index]
+
+
+def flip(path: Path) -> None:
+    """Another byte in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()  # never through a hard link
+    path.write_bytes(content)
+
+
+def change_rows(root: Path, *statements: str) -> None:
+    with sqlite3.connect(root / ".gatewright" / "state.db") as connection:
+        connection.execute("DROP TRIGGER records_are_not_edited")
+        connection.execute("DROP TRIGGER records_are_not_deleted")
+        for each in statements:
+            connection.execute(each)
+
+
+def test_a_whole_chain_is_proven_link_by_link(deployed: Path) -> None:
+    for name, told in (("1", "first deployment allowed by ada"), ("2", "step 1 (50 %) approved by grace")):
+        chain = chain_of(deployed, name)
+        assert [(link.name, link.state) for link in chain.links] == [(each, "proven") for each in LINKS]
+        assert next(link.told for link in chain.links if link.name == "approval") == told
+
+
+@pytest.mark.parametrize(
+    ("file", "link"),
+    [
+        ("data/train/train-0.parquet", "data"),
+        ("data/eval.parquet", "data"),
+        ("{run}/lock.json", "data"),
+        ("{run}/attestations/lock.json", "data"),
+        ("{run}/validation.json", "checks"),
+        ("{run}/attestations/validation.json", "checks"),
+        ("{run}/sbom.cdx.json", "environment"),
+        ("{run}/candidate.json", "environment"),
+        ("{run}/model/model.skops", "training"),
+        ("{run}/predictions/predictions.parquet", "report"),
+        ("{run}/evaluation-report.json", "report"),
+        ("{run}/attestations/verdict.json", "verdict"),
+        ("{run}/verdict.json", "verdict"),
+        ("{registry}/model.skops", "registration"),
+        ("{run}/version.json", "registration"),
+        ("{run}/rollout.json", "traffic"),
+        ("{run}/deployment-record.json", "traffic"),
+        ("{run}/attestations/deployment-record.json", "traffic"),
+    ],
+)
+def test_one_byte_anywhere_breaks_the_link_it_belongs_to(deployed: Path, file: str, link: str) -> None:
+    run = run_of(deployed)
+    version = read_json((run.path / "version.json").read_bytes())["version"]
+    flip(Path(file.format(run=run.path, registry=deployed / version["artifact"]["uri"]))
+         if file.startswith("{") else deployed / file)  # fmt: skip
+    broken = chain_of(deployed).first_broken
+    assert broken is not None
+    assert broken.name == link, broken.told
+
+
+@pytest.mark.parametrize(
+    ("statement", "link", "told"),
+    [
+        ("UPDATE records SET body = replace(body, 'grace', 'mallory') WHERE seq = 6", "records", "record 6"),
+        ("UPDATE versions SET report_digest = 'sha256:0' WHERE number = 2", "registration", "report of version 2"),
+        ("UPDATE versions SET run = 'other' WHERE number = 2", "registration", "run of version 2"),
+        ("UPDATE rollouts SET state = replace(state, '\"canary_bad\":0', '\"canary_bad\":1')", "traffic", "evidence"),
+    ],
+    ids=["record", "report of a version", "run of a version", "evidence"],
+)
+def test_a_changed_row_breaks_the_link_it_belongs_to(deployed: Path, statement: str, link: str, told: str) -> None:
+    before = Workspace.open(deployed).database.rows("SELECT * FROM rollouts")
+    change_rows(deployed, statement)
+    if link == "traffic":
+        assert [tuple(row) for row in Workspace.open(deployed).database.rows("SELECT * FROM rollouts")] != before
+    broken = chain_of(deployed).first_broken
+    assert broken is not None
+    assert (broken.name, told in broken.told) == (link, True), broken.told
+
+
+def test_an_approval_that_was_taken_out_of_the_whole_chain_is_missed(deployed: Path) -> None:
+    rows = Workspace.open(deployed).database.rows("SELECT * FROM records ORDER BY seq")
+    kept, previous = [], GENESIS
+    for seq, body in enumerate((read_json(row["body"].encode()) for row in rows if row["seq"] != 6), start=1):
+        body["seq"] = seq
+        digest = sha256(previous.encode() + canonical_json(body))
+        kept.append(
+            (seq, body["run"], int(body["kind"] == "promoted"), canonical_json(body).decode(), previous, digest)
+        )
+        previous = digest
+    change_rows(deployed, "DELETE FROM records")
+    with sqlite3.connect(deployed / ".gatewright" / "state.db") as connection:
+        connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", kept)
+    broken = chain_of(deployed).first_broken
+    assert broken is not None
+    assert (broken.name, "no record says that it was approved" in broken.told) == ("approval", True)
+
+
+def test_a_run_forged_as_a_whole_does_not_fit_the_records(deployed: Path) -> None:
+    run = run_of(deployed)
+    digests: dict[str, str] = {}
+    for name in HANDOFFS[:-1]:
+        path = run.path / f"{name}.json"
+        document = read_json(path.read_bytes())
+        document.pop("digest")
+        document["inputs"] |= {each: digests[each] for each in document["inputs"] if each in digests}
+        if name == "validation":
+            document["warnings"] = ["nothing to see here"]
+        digests[f"{name}.json"] = sha256(canonical_json(document))
+        path.write_bytes(pretty_json({**document, "digest": digests[f"{name}.json"]}))
+    attesting.attest(run)
+    broken = chain_of(deployed).first_broken
+    assert broken is not None
+    assert broken.name in ("registration", "traffic")
+    assert "report" in broken.told or "verdict" in broken.told
+
+
+def test_what_cannot_be_proven_is_no_proof(deployed: Path) -> None:
+    shutil.rmtree(deployed / ".git")
+    chain = chain_of(deployed)
+    assert (chain.state, chain.first_broken) == ("unproven", None)
+    assert [link.name for link in chain.links if link.state == "unproven"] == ["code"]
+    told = CliRunner().invoke(gatewright, ["verify", "2", "-C", str(deployed)])
+    assert (told.exit_code, "nothing is broken; not proven here: code" in told.output) == (3, True)
+
+
+def test_the_command_draws_the_chain_and_names_the_first_broken_link(deployed: Path) -> None:
+    whole = CliRunner().invoke(gatewright, ["verify", "record:9", "-C", str(deployed)])
+    assert (whole.exit_code, whole.output.count("✓"), "all 11 links hold" in whole.output) == (0, 11, True)
+    flip(run_of(deployed).path / "verdict.json")
+    (deployed / "data" / "eval.parquet").unlink()
+    broken = CliRunner().invoke(gatewright, ["verify", "2", "-C", str(deployed)])
+    assert (broken.exit_code, broken.output.splitlines()[-1].partition(": ")[2]) == (1, "BROKEN at data")
+    assert "eval.parquet" in broken.output
+    document = json.loads(
+        CliRunner().invoke(gatewright, ["verify", "2", "-C", str(deployed), "--output", "json"]).output
+    )
+    assert (document["state"], document["first_broken"]) == ("broken", "data")
+    states = {link["name"]: link["state"] for link in document["links"]}
+    assert (states["verdict"], states["code"], states["registration"]) == ("broken", "proven", "broken")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("9", "no version 9"), ("record:1000", "no record"), ("record:x", "no record"), ("toy-9-ffffff", "no deployment")],
+)
+def test_an_unknown_deployment_is_unusable_input(deployed: Path, name: str, told: str) -> None:
+    with pytest.raises(UnusableInput, match=told):
+        chain_of(deployed, name)
+
+
+def test_each_statement_is_made_from_its_hand_off_and_names_what_was_made(deployed: Path) -> None:
+    run = run_of(deployed)
+    found = {name: read_json(attesting.path_of(run, name).read_bytes()) for name in HANDOFFS}
+    assert {each["_type"] for each in found.values()} == {STATEMENT}
+    assert len({each["predicateType"] for each in found.values()}) == len(HANDOFFS)
+    assert found["candidate"]["predicateType"] == SLSA
+    for name, statement in found.items():
+        hand_off, *made = statement["subject"]
+        assert hand_off["name"] == f"{name}.json"
+        assert hand_off["digest"]["gatewrightJsonV1"] == run.digest(name).removeprefix("sha256:")
+        outputs = run.need(name, "").outputs
+        assert {each["name"]: next(iter(each["digest"].values())) for each in made} == {
+            name: digest.removeprefix("sha256:") for name, digest in outputs.items()
+        }
+    dependencies = found["candidate"]["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert {each["name"] for each in dependencies} == {
+        "lock.json", "validation.json", "train", "code", "environment", "requirements.txt",
+    }  # fmt: skip
+    attesting.path_of(run, "verdict").unlink()
+    attesting.attest(run)
+    assert read_json(attesting.path_of(run, "verdict").read_bytes()) == found["verdict"]
+
+
+# The seven hand-overs: data → train → model → evaluate → report → register → serve
+
+
+def stage_refuses(name: str) -> Callable[[Path], str]:
+    def refused(root: Path) -> str:
+        workspace = Workspace.open(root)
+        with pytest.raises(UnusableInput) as caught:
+            run_stage(workspace, workspace.runs.all()[-1], stage_named(name), Silent())
+        return str(caught.value)
+
+    return refused
+
+
+def server_refuses(root: Path) -> str:
+    version: Any = Workspace.open(root).registry.serving("toy")
+    words = ["--artifact", str(root / version.artifact.uri), "--model", "toy", "--digest", version.artifact.digest]
+    done = subprocess.run(
+        [sys.executable, "-m", "gatewright.serving.server", *words],
+        input=b"", capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == DigestChanged.exit_code
+    return str(json.loads(done.stdout)["error"])
+
+
+HAND_OVERS: dict[str, tuple[str, Callable[[Path], str], str]] = {
+    "data": ("data/train/train-0.parquet", stage_refuses("train"), "train-0.parquet of people-train"),
+    "train": ("{run}/candidate.json", stage_refuses("evaluate"), "candidate.json"),
+    "model": ("{run}/model/model.skops", stage_refuses("evaluate"), "the model in"),
+    "evaluate": ("{run}/predictions/predictions.parquet", stage_refuses("gate"), "predictions.parquet"),
+    "report": ("{run}/evaluation-report.json", stage_refuses("register"), "evaluation-report.json"),
+    "register": ("{run}/version.json", stage_refuses("canary"), "version.json"),
+    "serve": ("{registry}/model.skops", server_refuses, "the artifact"),
+}
+
+
+@pytest.mark.parametrize("name", HAND_OVERS)
+def test_one_byte_changed_at_a_hand_over_is_refused_by_name(
+    deployed: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gatewright.engine.stages.canary.ensure_supervisor", lambda *_: None)
+    file, refuses, told = HAND_OVERS[name]
+    version: Any = Workspace.open(deployed).registry.serving("toy")
+    path = deployed / file.format(run=run_of(deployed).path, registry=version.artifact.uri)
+    flip(path)
+    shutil.rmtree(run_of(deployed).path / "data")  # what is laid out there is proven already, and is what is read
+    assert told in refuses(deployed)
