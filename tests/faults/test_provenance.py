@@ -228,12 +228,12 @@ def stage_refuses(name: str) -> Callable[[Path], str]:
 def server_refuses(root: Path) -> str:
     version: Any = Workspace.open(root).registry.serving("toy")
     words = ["--artifact", str(root / version.artifact.uri), "--model", "toy", "--digest", version.artifact.digest]
-    done = subprocess.run(
-        [sys.executable, "-m", "gatewright.serving.server", *words],
-        input=b"", capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == DigestChanged.exit_code
-    return str(json.loads(done.stdout)["error"])
+    argv = [sys.executable, "-m", "gatewright.serving.server", *words]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        said = server.stdout.readline()  # while its standard input is held open
+        assert server.wait(timeout=60) == DigestChanged.exit_code
+    return str(json.loads(said)["error"])
 
 
 HAND_OVERS: dict[str, tuple[str, Callable[[Path], str], str]] = {

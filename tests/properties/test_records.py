@@ -21,8 +21,6 @@ LENGTH = 12
 Row = tuple[int, str, int, str, str, str]
 Rows = list[Row]
 EVENT = Event(at=datetime(2026, 1, 1, tzinfo=UTC), kind="step", run="run", model="m", why="25 % – fine")
-    at=datetime(2026, 1, 1, tzinfo=UTC), kind="step", run="run", model="m", why="25 % \u2013 fine", rollout="r"
-)
 
 
 def edited(rows: Rows, draw: random.Random) -> Rows:

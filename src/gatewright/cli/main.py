@@ -26,6 +26,7 @@ _COMMANDS = {
     "feedback": ("feedback:feedback", "Labels that come late: joined to the answers of the version that gave them."),
     "status": ("status:status", "What runs, what serves, what was recorded and what is observed."),
     "verify": ("verify:verify", "The chain of proof of a deployment, from its data to its traffic."),
+    "sign": ("sign:sign", "Sign a registered version with a local key, or check its signature."),
     "records": ("records:records", "The hash-chained deployment records."),
     "runs": ("runs:runs", "Runs: list them, show one, give one up."),
     "report": ("report:report", "A run as a report: text, Markdown, HTML, JSON or JUnit XML."),

@@ -28,7 +28,8 @@ OWN = {
 }
 """Hand-off → type of its predicate; that of `candidate` where a known model stood in for training."""
 _ALGORITHMS = {
-    "config": JSON, "schema": JSON, "record": RECORD, "sbom": "sha256", "predictions": "sha256", "latency": "sha256",
+    "config": JSON, "schema": JSON, "record": RECORD,
+    **dict.fromkeys(("sbom", "sarif", "signature", "predictions", "latency"), "sha256"),
 }  # fmt: skip
 _TOLD: dict[str, tuple[str, ...]] = {
     "lock": ("model", "commit", "train", "evaluation", "baseline", "golden", "bootstrap_by", "reasons"),

@@ -7,10 +7,11 @@ from gatewright.domain.errors import UnusableInput
 from gatewright.domain.gate import Verdict
 from gatewright.domain.records import NOW_SERVES, TERMINAL_KINDS
 from gatewright.domain.rollout import Rollout
-from gatewright.effects.files import measure_artifact, safe_join
+from gatewright.effects.files import digest_file, measure_artifact, safe_join
 from gatewright.engine.controller import evidence_of
 from gatewright.engine.provenance.deployment import Deployment
 from gatewright.engine.provenance.findings import Unproven, same, taken
+from gatewright.engine.signing import check_version, signature_path
 from gatewright.store.runs import LOCK, RECORD, REPORT, ROLLOUT, VERDICT, VERSION
 
 
@@ -49,7 +50,12 @@ def registration(deployment: Deployment) -> str:
     folder = safe_join(deployment.workspace.root, version.artifact.uri)
     measured = measure_artifact(folder).digest
     same(f"the model in {version.artifact.uri}", recorded=version.artifact.digest, found=measured)
-    return f"version {version.number}, {version.artifact.size:,} bytes ({short(version.artifact.digest)})"
+    signed = check_version(deployment.workspace, version)
+    if signed and "signature" in handoff.outputs:
+        path = signature_path(deployment.workspace.root, version.model, version.artifact.digest)
+        same("the signature of the model", recorded=handoff.outputs["signature"], found="sha256:" + digest_file(path))
+    told = f"version {version.number}, {version.artifact.size:,} bytes ({short(version.artifact.digest)})"
+    return f"{told}, {signed}" if signed else told
 
 
 def approval(deployment: Deployment) -> str:
