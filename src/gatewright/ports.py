@@ -180,6 +180,14 @@ class Registry(Protocol):
         """Make `version` the baseline of `model`; None takes back a first deployment that was rolled back."""
 
 
+@runtime_checkable
+class Attaching(Protocol):
+    """A `Registry` that keeps files beside a version: its model card."""
+
+    def attach(self, version: ModelVersion, name: str, content: bytes) -> None:
+        """Keep `content` as `name` with `version`; the same again changes nothing."""
+
+
 class Traffic(Protocol):
     """The split of live traffic between the arms of a rollout."""
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from gatewright.cli.main import gatewright
 from gatewright.domain.documents import canonical_json, pretty_json, read_json, sha256
@@ -21,6 +23,7 @@ from gatewright.engine import attesting
 from gatewright.engine.pipeline import run_stage, stage_named
 from gatewright.engine.provenance.chain import LINKS, Chain, walk
 from gatewright.engine.provenance.deployment import find_deployment
+from gatewright.engine.signing import server_options, signature_path
 from gatewright.rules.attestation import SLSA, STATEMENT
 from gatewright.store.records import GENESIS
 from gatewright.store.runs import HANDOFFS, RunFolder
@@ -83,6 +86,8 @@ def test_a_whole_chain_is_proven_link_by_link(deployed: Path) -> None:
         ("{run}/verdict.json", "verdict"),
         ("{registry}/model.skops", "registration"),
         ("{run}/version.json", "registration"),
+        ("{run}/model-card.html", "registration"),
+        ("{signature}", "registration"),
         ("{run}/rollout.json", "traffic"),
         ("{run}/deployment-record.json", "traffic"),
         ("{run}/attestations/deployment-record.json", "traffic"),
@@ -91,8 +96,8 @@ def test_a_whole_chain_is_proven_link_by_link(deployed: Path) -> None:
 def test_one_byte_anywhere_breaks_the_link_it_belongs_to(deployed: Path, file: str, link: str) -> None:
     run = run_of(deployed)
     version = read_json((run.path / "version.json").read_bytes())["version"]
-    flip(Path(file.format(run=run.path, registry=deployed / version["artifact"]["uri"]))
-         if file.startswith("{") else deployed / file)  # fmt: skip
+    signature = signature_path(deployed, "toy", version["artifact"]["digest"])
+    flip(deployed / file.format(run=run.path, registry=deployed / version["artifact"]["uri"], signature=signature))
     broken = chain_of(deployed).first_broken
     assert broken is not None
     assert broken.name == link, broken.told
@@ -212,6 +217,60 @@ def test_each_statement_is_made_from_its_hand_off_and_names_what_was_made(deploy
     assert read_json(attesting.path_of(run, "verdict").read_bytes()) == found["verdict"]
 
 
+@pytest.mark.parametrize("name", [".evil.py", ".git/evil.py"])
+def test_a_planted_dotfile_in_a_signed_model_is_refused(deployed: Path, name: str) -> None:
+    workspace = Workspace.open(deployed)
+    version: Any = workspace.registry.serving("toy")
+    options = server_options(workspace, version.artifact.digest)
+    assert [option for option in options if option.startswith("--")] == ["--signature", "--public-key"]
+    good = CliRunner().invoke(gatewright, ["sign", "2", "--check", "-C", str(deployed)])
+    assert (good.exit_code, "the signature holds" in good.output) == (0, True)
+    planted = deployed / version.artifact.uri / name
+    planted.parent.mkdir(exist_ok=True)
+    planted.write_text("import os\n")
+    told = CliRunner().invoke(gatewright, ["sign", "2", "--check", "-C", str(deployed)])
+    assert isinstance(told.exception, UnusableInput)
+    assert name in str(told.exception)
+    assert name in server_refuses(deployed, *options)
+    broken = chain_of(deployed).first_broken
+    assert broken is not None
+    assert broken.name == "registration"
+
+
+def test_the_path_of_the_private_key_is_nowhere(deployed: Path, deployed_once: Path) -> None:
+    private = str(deployed_once.parent / "key.pem").encode()
+    files = [path for path in deployed.rglob("*") if path.is_file()]
+    assert len(files) > 50
+    assert [path for path in files if private in path.read_bytes()] == []
+
+
+def test_the_card_is_with_the_run_and_its_foreign_text_stays_text(deployed: Path) -> None:
+    run = run_of(deployed)
+    for name, form in (("model-card.md", "markdown"), ("model-card.html", "html")):
+        kept = (run.path / name).read_text()
+        told = CliRunner().invoke(gatewright, ["card", "2", "--format", form, "-C", str(deployed)])
+        assert (told.exit_code, told.output.strip()) == (0, kept.strip())
+        for part in ("REGION=1", "demographic parity", "people-eval", "600"):
+            assert part.lower() in kept.replace("\\", "").lower(), part
+        assert "<b>" not in kept
+        assert "&lt;b&gt;toys" in kept
+    assert "@toy" not in (run.path / "model-card.md").read_text()
+    assert "It is \\| a toy." in (run.path / "model-card.md").read_text()
+
+
+def test_the_bill_of_materials_fits_its_schema_and_lists_what_trained(deployed: Path) -> None:
+    run = run_of(deployed)
+    told = CliRunner().invoke(gatewright, ["sbom", "--run", run.id, "-C", str(deployed)])
+    assert (told.exit_code, told.output.strip()) == (0, (run.path / "sbom.cdx.json").read_text().strip())
+    bill = json.loads(told.output)
+    environment = run.need("candidate", "train").body["environment"]
+    assert {each["name"]: each["version"] for each in bill["components"]} == environment["packages"]
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(told.output) is None
+    flip(run.path / "sbom.cdx.json")
+    refused = CliRunner().invoke(gatewright, ["sbom", "--run", run.id, "-C", str(deployed)])
+    assert isinstance(refused.exception, DigestChanged)
+
+
 # The seven hand-overs: data → train → model → evaluate → report → register → serve
 
 
@@ -225,9 +284,10 @@ def stage_refuses(name: str) -> Callable[[Path], str]:
     return refused
 
 
-def server_refuses(root: Path) -> str:
+def server_refuses(root: Path, *more: str) -> str:
     version: Any = Workspace.open(root).registry.serving("toy")
     words = ["--artifact", str(root / version.artifact.uri), "--model", "toy", "--digest", version.artifact.digest]
+    words += more
     argv = [sys.executable, "-m", "gatewright.serving.server", *words]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None

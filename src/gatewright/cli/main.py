@@ -25,6 +25,8 @@ _COMMANDS = {
     "rollout": ("rollout:rollout", "Stage 6 (finish), and the operator's verbs."),
     "feedback": ("feedback:feedback", "Labels that come late: joined to the answers of the version that gave them."),
     "status": ("status:status", "What runs, what serves, what was recorded and what is observed."),
+    "card": ("card:card", "The model card of a registered version."),
+    "sbom": ("sbom:sbom", "A bill of materials: of a run's training, or of Gatewright itself."),
     "verify": ("verify:verify", "The chain of proof of a deployment, from its data to its traffic."),
     "sign": ("sign:sign", "Sign a registered version with a local key, or check its signature."),
     "records": ("records:records", "The hash-chained deployment records."),

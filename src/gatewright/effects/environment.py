@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 from collections.abc import Iterable, Iterator
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from pathlib import Path
 from typing import Any
 
 from gatewright.domain.documents import canonical_json, sha256
+from gatewright.domain.errors import UnusableInput
 from gatewright.effects.files import digest_file
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 PINS = (
     "requirements.txt", "uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock", "conda-lock.yml",
     "environment.yml",
@@ -45,15 +48,50 @@ def environment_digest(environment: dict[str, Any]) -> str:
     return sha256(canonical_json({name: value for name, value in environment.items() if name != "digest"}))
 
 
+def installed_with(name: str) -> list[dict[str, Any]]:
+    """The installed distribution `name` and every installed one that it needs, directly or not, extras left out.
+
+    Each with its `name`, `version`, `record` (sha256 of its RECORD) and `needs` (names).
+
+    UnusableInput when it is not installed as a distribution.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    waiting = [name]
+    while waiting:
+        wanted = waiting.pop()
+        if _normalised(wanted) in found:
+            continue
+        try:
+            here = distribution(wanted)
+        except PackageNotFoundError:
+            continue  # for another platform, or an extra that nobody asked for
+        needs = [match[0] for each in here.requires or () if "extra ==" not in each and (match := _NAME.match(each))]
+        record = here.read_text("RECORD")
+        found[_normalised(wanted)] = {
+            "name": here.metadata["Name"],
+            "version": here.version,
+            "record": "sha256:" + hashlib.sha256(record.encode()).hexdigest() if record else None,
+            "needs": tuple(needs),
+        }
+        waiting += needs
+    if _normalised(name) not in found:
+        raise UnusableInput(f"{name} is not installed as a package", fix=f"pip install {name}")
+    return list(found.values())
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def _installed() -> Iterator[tuple[str, tuple[str, str | None]]]:
     """(name, (version, digest of its RECORD)); of a name that is installed twice, the one that is imported."""
     known = set[str]()
-    for distribution in distributions():
-        named = name_and_version(distribution)
+    for each in distributions():
+        named = name_and_version(each)
         if named is None or named[0].lower() in known:
             continue
         known.add(named[0].lower())
-        record = distribution.read_text("RECORD")
+        record = each.read_text("RECORD")
         yield named[0], (named[1], "sha256:" + hashlib.sha256(record.encode()).hexdigest() if record else None)
 
 

@@ -30,6 +30,7 @@ OWN = {
 _ALGORITHMS = {
     "config": JSON, "schema": JSON, "record": RECORD,
     **dict.fromkeys(("sbom", "sarif", "signature", "predictions", "latency"), "sha256"),
+    **dict.fromkeys(("model-card.md", "model-card.html"), "sha256"),
 }  # fmt: skip
 _TOLD: dict[str, tuple[str, ...]] = {
     "lock": ("model", "commit", "train", "evaluation", "baseline", "golden", "bootstrap_by", "reasons"),

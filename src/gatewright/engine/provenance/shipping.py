@@ -8,6 +8,7 @@ from gatewright.domain.gate import Verdict
 from gatewright.domain.records import NOW_SERVES, TERMINAL_KINDS
 from gatewright.domain.rollout import Rollout
 from gatewright.effects.files import digest_file, measure_artifact, safe_join
+from gatewright.engine.cards import CARDS
 from gatewright.engine.controller import evidence_of
 from gatewright.engine.provenance.deployment import Deployment
 from gatewright.engine.provenance.findings import Unproven, same, taken
@@ -50,6 +51,11 @@ def registration(deployment: Deployment) -> str:
     folder = safe_join(deployment.workspace.root, version.artifact.uri)
     measured = measure_artifact(folder).digest
     same(f"the model in {version.artifact.uri}", recorded=version.artifact.digest, found=measured)
+    for name in CARDS:
+        if name in handoff.outputs:
+            path = deployment.run.path / name
+            found = "sha256:" + digest_file(path) if path.is_file() else "no file"
+            same(name, recorded=handoff.outputs[name], found=found)
     signed = check_version(deployment.workspace, version)
     if signed and "signature" in handoff.outputs:
         path = signature_path(deployment.workspace.root, version.model, version.artifact.digest)

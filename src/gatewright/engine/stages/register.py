@@ -6,6 +6,7 @@ from gatewright.domain.documents import canonical_json, plain
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.lineage import Candidate
 from gatewright.effects.files import digest_file
+from gatewright.engine.cards import attach_cards
 from gatewright.engine.handover import Handover
 from gatewright.engine.signing import sign_version
 from gatewright.ports import Progress, Registration
@@ -33,4 +34,5 @@ def register(workspace: Workspace, run: RunFolder, progress: Progress) -> Handof
     handover.outputs["artifact"] = version.artifact.digest
     if (signature := sign_version(workspace, version)) is not None:
         handover.outputs["signature"] = "sha256:" + digest_file(signature)
+    attach_cards(handover, version)
     return handover.finish("passed", {"version": plain(version)})
