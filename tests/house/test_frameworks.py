@@ -68,8 +68,8 @@ def test_only_the_serving_room_names_a_framework_even_late() -> None:
         for path in SOURCE.rglob("*.py")
     }
     outside = {name: found for name, found in named.items() if found and not name.startswith("serving/")}
-    # MLflow's client talks to a server over HTTP; pandera's child loads what pandera needs; the separation of evaluation
-    # set and traffic fits a small model of its own. None of them loads a model that somebody gave us.
+    # MLflow's client talks to a server over HTTP, pandera's child loads what pandera needs, separation fits a small
+    # model of its own. None of them loads a model that somebody gave us.
     allowed = ("adapters/registries/mlflow", "adapters/checks/pandera_child", "engine/evalsets/separation.py")
     assert {name: found for name, found in outside.items() if not name.startswith(allowed)} == {}
     assert any(found for name, found in named.items() if name.startswith("serving/"))
