@@ -42,6 +42,8 @@ def signature_of(folder: Path, private_key: Path, password: str | None = None) -
 def check_signature(folder: Path, signature: Path, public_key: Path) -> None:
     """UnusableInput unless `signature` is that of exactly the files below `folder`, dot files included."""
     _, hashing, verifying = _library()
+    from cryptography.exceptions import InvalidSignature
+
     for path, what in ((public_key, "public key"), (signature, "signature of the model")):
         if not path.is_file():
             raise UnusableInput(f"the {what} is not there: {path}", fix="gatewright sign makes it; signing.public_key")
@@ -51,7 +53,7 @@ def check_signature(folder: Path, signature: Path, public_key: Path) -> None:
         signed = _signed(read_bytes(signature, _LIMIT))
     except UnusableInput:
         raise
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except (InvalidSignature, ValueError, TypeError, KeyError, OSError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise _refused(folder, reason) from None
     found = {file.path: file.sha256 for file in list_files(folder)}

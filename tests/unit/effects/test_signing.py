@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 
 import pytest
@@ -76,7 +78,11 @@ def test_another_key_and_a_damaged_signature_are_refused(
     signature, public = signed
     with pytest.raises(UnusableInput, match="does not hold"):
         check_signature(model, signature, key_pair(tmp_path, "other")[1])
-    for content in (b"", b"{}", b"not json", signature.read_bytes()[:-40]):
+    whole = signature.read_bytes()
+    bundle = json.loads(whole)
+    said = base64.b64decode(bundle["dsseEnvelope"]["payload"])
+    bundle["dsseEnvelope"]["payload"] = base64.b64encode(said.replace(b"words.txt", b"other.txt")).decode()
+    for content in (b"", b"{}", b"not json", whole[:-40], json.dumps(bundle).encode()):
         signature.write_bytes(content)
         with pytest.raises(UnusableInput, match="does not hold"):
             check_signature(model, signature, public)

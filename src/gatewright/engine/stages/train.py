@@ -73,14 +73,9 @@ def train(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
         trained_at=workspace.clock.now(),
     )
     handover.outputs["artifact"] = artifact.digest
-    return handover.finish(
-        "passed",
-        {
-            "candidate": plain(candidate),
-            "seconds": round(result.seconds, 3),
-            "environment": recorded_environment(handover, candidate),
-        },
-    )
+    environment = recorded_environment(handover, candidate)
+    seconds = round(result.seconds, 3)
+    return handover.finish("passed", {"candidate": plain(candidate), "seconds": seconds, "environment": environment})
 
 
 def _command(project: Project, values: dict[str, str]) -> tuple[str, ...]:
