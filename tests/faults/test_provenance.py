@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -21,44 +18,23 @@ from gatewright.cli.main import gatewright
 from gatewright.domain.documents import canonical_json, pretty_json, read_json, sha256
 from gatewright.domain.errors import DigestChanged, UnusableInput
 from gatewright.domain.lineage import ModelVersion
+from gatewright.domain.rollout import Phase
 from gatewright.engine import attesting
 from gatewright.engine.cards import CARDS, attach_cards
+from gatewright.engine.controller import Controller
 from gatewright.engine.handover import Handover
-from gatewright.engine.pipeline import run_stage, stage_named
-from gatewright.engine.provenance.chain import LINKS, Chain, walk
-from gatewright.engine.provenance.deployment import find_deployment
-from gatewright.engine.signing import server_options, signature_path
+from gatewright.engine.provenance.chain import LINKS
+from gatewright.engine.reversal import roll_back
+from gatewright.engine.signing import signature_path
 from gatewright.rules.attestation import SLSA, STATEMENT
 from gatewright.store.records import GENESIS
-from gatewright.store.runs import HANDOFFS, RunFolder
+from gatewright.store.runs import HANDOFFS
 from gatewright.testing import Silent
 from gatewright.workspace import Workspace
+from tests.fixtures.deployed import chain_of, flip, pretended, run_of
+from tests.fixtures.repository import git
 
 pytestmark = [pytest.mark.xdist_group("deployed"), pytest.mark.timeout(300)]
-
-
-def chain_of(root: Path, name: str = "2") -> Chain:
-    workspace = Workspace.open(root)
-    try:
-        return walk(find_deployment(workspace, name))
-    finally:
-        workspace.database.close()
-
-
-def run_of(root: Path) -> RunFolder:
-    """The run of the version that serves: the later one, though both began within a second."""
-    workspace = Workspace.open(root)
-    serving = workspace.registry.serving("toy")
-    assert serving is not None
-    return workspace.runs.get(serving.run)
-
-
-def flip(path: Path) -> None:
-    """Another byte in the middle of a file."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.unlink()  # never through a hard link
-    path.write_bytes(content)
 
 
 def change_rows(root: Path, *statements: str) -> None:
@@ -168,6 +144,29 @@ def test_a_run_forged_as_a_whole_does_not_fit_the_records(deployed: Path) -> Non
     assert "report" in broken.told or "verdict" in broken.told
 
 
+def test_another_content_under_the_same_commit_breaks_the_code(deployed: Path) -> None:
+    first, second = git(deployed, "rev-list", "--reverse", "HEAD").split()
+    git(deployed, "replace", second, first)
+    broken = chain_of(deployed).first_broken
+    assert broken is not None
+    assert (broken.name, f"the code of commit {second[:12]}" in broken.told) == ("code", True)
+
+
+def test_a_version_that_was_brought_back_is_proven_too(deployed: Path) -> None:
+    workspace = pretended(deployed)
+    rollout = roll_back(workspace, "ada", "it smells")
+    assert rollout is not None
+    Controller(workspace, Silent()).drive(rollout, until=(Phase.PROMOTED,))
+    workspace.database.close()
+    for name in ("1", rollout.id):
+        chain = chain_of(deployed, name)
+        assert (chain.deployment, chain.state) == (rollout.id, "proven")
+        told = {link.name: link.told for link in chain.links}
+        assert told["approval"] == "brought back by ada"
+        assert told["traffic"].startswith("restored by ada, record 12")
+    assert chain_of(deployed).state == "proven"
+
+
 def test_what_cannot_be_proven_is_no_proof(deployed: Path) -> None:
     shutil.rmtree(deployed / ".git")
     chain = chain_of(deployed)
@@ -225,28 +224,6 @@ def test_each_statement_is_made_from_its_hand_off_and_names_what_was_made(deploy
     assert read_json(attesting.path_of(run, "verdict").read_bytes()) == found["verdict"]
 
 
-def test_a_planted_dotfile_in_a_signed_model_is_refused(deployed: Path) -> None:
-    workspace = Workspace.open(deployed)
-    version: Any = workspace.registry.serving("toy")
-    options = server_options(workspace, version.artifact.digest)
-    assert [option for option in options if option.startswith("--")] == ["--signature", "--public-key"]
-    good = CliRunner().invoke(gatewright, ["sign", "2", "--check", "-C", str(deployed)])
-    assert (good.exit_code, "the signature holds" in good.output) == (0, True)
-    for name in (".evil.py", ".git/evil.py"):
-        planted = deployed / version.artifact.uri / name
-        planted.parent.mkdir(exist_ok=True)
-        planted.write_text("import os\n")
-        told = CliRunner().invoke(gatewright, ["sign", "2", "--check", "-C", str(deployed)])
-        assert isinstance(told.exception, UnusableInput)
-        assert name in str(told.exception)
-        if name == ".evil.py":
-            planted.unlink()
-    assert ".git/evil.py" in server_refuses(deployed, *options)
-    broken = chain_of(deployed).first_broken
-    assert broken is not None
-    assert broken.name == "registration"
-
-
 def test_the_path_of_the_private_key_is_nowhere(deployed: Path, deployed_once: Path) -> None:
     private = str(deployed_once.parent / "key.pem").encode()
     files = [path for path in deployed.rglob("*") if path.is_file()]
@@ -294,52 +271,3 @@ def test_the_bill_of_materials_fits_its_schema_and_lists_what_trained(deployed: 
     flip(run.path / "sbom.cdx.json")
     refused = CliRunner().invoke(gatewright, ["sbom", "--run", run.id, "-C", str(deployed)])
     assert isinstance(refused.exception, DigestChanged)
-
-
-# The seven hand-overs: data → train → model → evaluate → report → register → serve
-
-
-def stage_refuses(name: str) -> Callable[[Path], str]:
-    def refused(root: Path) -> str:
-        workspace = Workspace.open(root)
-        with pytest.raises(UnusableInput) as caught:
-            run_stage(workspace, run_of(root), stage_named(name), Silent())
-        return str(caught.value)
-
-    return refused
-
-
-def server_refuses(root: Path, *more: str) -> str:
-    version: Any = Workspace.open(root).registry.serving("toy")
-    words = ["--artifact", str(root / version.artifact.uri), "--model", "toy", "--digest", version.artifact.digest]
-    words += more
-    argv = [sys.executable, "-m", "gatewright.serving.server", *words]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
-        assert server.stdout is not None
-        said = server.stdout.readline()  # while its standard input is held open
-        assert server.wait(timeout=60) == DigestChanged.exit_code
-    return str(json.loads(said)["error"])
-
-
-HAND_OVERS: dict[str, tuple[str, Callable[[Path], str], str]] = {
-    "data": ("data/train/train-0.parquet", stage_refuses("train"), "train-0.parquet of people-train"),
-    "train": ("{run}/candidate.json", stage_refuses("evaluate"), "candidate.json"),
-    "model": ("{run}/model/model.skops", stage_refuses("evaluate"), "the model in"),
-    "evaluate": ("{run}/predictions/predictions.parquet", stage_refuses("gate"), "predictions.parquet"),
-    "report": ("{run}/evaluation-report.json", stage_refuses("register"), "evaluation-report.json"),
-    "register": ("{run}/version.json", stage_refuses("canary"), "version.json"),
-    "serve": ("{registry}/model.skops", server_refuses, "the artifact"),
-}
-
-
-@pytest.mark.parametrize("name", HAND_OVERS)
-def test_one_byte_changed_at_a_hand_over_is_refused_by_name(
-    deployed: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gatewright.engine.stages.canary.ensure_supervisor", lambda *_: None)
-    file, refuses, told = HAND_OVERS[name]
-    version: Any = Workspace.open(deployed).registry.serving("toy")
-    path = deployed / file.format(run=run_of(deployed).path, registry=version.artifact.uri)
-    flip(path)
-    shutil.rmtree(run_of(deployed).path / "data")  # what is laid out there is proven already, and is what is read
-    assert told in refuses(deployed)
