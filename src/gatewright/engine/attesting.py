@@ -28,7 +28,7 @@ def attest(run: RunFolder) -> None:
         with contextlib.suppress(UnusableInput):
             expected, path = statement(run, name), path_of(run, name)
             if expected is not None and (not path.is_file() or path.read_bytes() != expected):
-                write_atomic(path, expected)
+                write_atomic(path, expected, called=FOLDER)
 
 
 def check_statement(run: RunFolder, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gatewright.domain.documents import sha256
 from gatewright.domain.lineage import ModelVersion
 from gatewright.effects.files import write_atomic
+from gatewright.engine.attesting import FOLDER
 from gatewright.engine.handover import Handover
 from gatewright.ports import Attaching
 from gatewright.rules.model_card import Facts, markdown, page
@@ -45,7 +46,7 @@ def attach_cards(handover: Handover, version: ModelVersion) -> None:
     registry = handover.workspace.registry
     for name, form in CARDS.items():
         content = form(facts).encode()
-        write_atomic(handover.run.path / name, content)
+        write_atomic(handover.run.path / name, content, called=FOLDER)
         handover.outputs[name] = sha256(content)
         if isinstance(registry, Attaching):
             registry.attach(version, name, content)

@@ -8,6 +8,7 @@ from gatewright.domain.documents import pretty_json, sha256
 from gatewright.domain.lineage import Candidate
 from gatewright.effects.environment import training_environment
 from gatewright.effects.files import safe_join, write_atomic
+from gatewright.engine.attesting import FOLDER
 from gatewright.engine.handover import Handover
 from gatewright.rules.bill_of_materials import archives_of, of_environment
 
@@ -27,6 +28,6 @@ def recorded_environment(handover: Handover, candidate: Candidate) -> dict[str, 
         if name.endswith(".txt") and path.stat().st_size <= _LARGEST_LOCK:
             archives |= archives_of(path.read_text(encoding="utf-8", errors="replace"))
     bill = pretty_json(of_environment(environment, model=candidate.model, at=candidate.trained_at, archives=archives))
-    write_atomic(handover.run.path / BILL, bill)
+    write_atomic(handover.run.path / BILL, bill, called=FOLDER)
     handover.outputs["sbom"] = sha256(bill)
     return environment

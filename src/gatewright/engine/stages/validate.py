@@ -11,6 +11,7 @@ from gatewright.domain.documents import plain, pretty_json, sha256
 from gatewright.domain.errors import DigestChanged, StageFailed, WorldFailed
 from gatewright.domain.lineage import DataVersion
 from gatewright.effects.files import safe_join, write_atomic
+from gatewright.engine.attesting import FOLDER
 from gatewright.engine.handover import Handover
 from gatewright.engine.planning import schema_digest
 from gatewright.engine.validation import cautions, drift_words, validation_document
@@ -116,7 +117,7 @@ def _write_sarif(handover: Handover, results: Sequence[CheckResult]) -> None:
     dependencies = handover.workspace.project.checks.dependencies
     document = sarif_of(plain(results), dependencies=dependencies.requirements if dependencies else None)
     content = pretty_json(document)
-    write_atomic(handover.run.path / SARIF, content)
+    write_atomic(handover.run.path / SARIF, content, called=FOLDER)
     handover.outputs["sarif"] = sha256(content)
 
 

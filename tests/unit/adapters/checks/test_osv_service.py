@@ -136,7 +136,7 @@ def test_clean_and_vulnerable(osv: Osv, tmp_path: Path, tool: str) -> None:
 def test_a_service_that_does_not_answer_is_no_pass(osv: Osv, tmp_path: Path, tool: str, mode: str) -> None:
     osv.mode = mode
     service = "http://127.0.0.1:1" if mode == "unreachable" else osv.url
-    result = audited(tmp_path, tool, service, "solid==1.0", limit_s=4.0 if mode == "stalled" else 60.0)
+    result = audited(tmp_path, tool, service, "solid==1.0", limit_s=1.5 if mode == "stalled" else 60.0)
     assert (result.status, result.findings) == ("unavailable", ()), result.summary
 
 
