@@ -198,6 +198,14 @@ class CarriesModels(Protocol):
         """
 
 
+@runtime_checkable
+class Attaching(Protocol):
+    """A `Registry` that keeps files beside a version: its model card."""
+
+    def attach(self, version: ModelVersion, name: str, content: bytes) -> None:
+        """Keep `content` as `name` with `version`; the same again changes nothing."""
+
+
 class Traffic(Protocol):
     """The split of live traffic between the arms of a rollout."""
 

@@ -201,7 +201,8 @@ def _checks(project: Project, build: Any) -> dict[str, Check]:
     if project.checks.lint:
         chosen["lint"] = build("checks", "ruff", project.checks.lint)
     if project.checks.dependencies:
-        chosen["dependencies"] = build("checks", "pip-audit", project.checks.dependencies)
+        tool = {"pip-audit": "pip-audit", "uv": "uv-audit"}[project.checks.dependencies.tool]
+        chosen["dependencies"] = build("checks", tool, project.checks.dependencies)
     return chosen
 
 

@@ -52,30 +52,35 @@ def records(context: click.Context, root: Path, output: Output) -> None:
 
 
 @records.command()
+@click.option("--head", metavar="DIGEST", help="The digest of a record, kept elsewhere: it must still be in the chain.")
 @workspace_option
 @output_option
-def verify(root: Path, output: Output) -> None:
+def verify(head: str | None, root: Path, output: Output) -> None:
     """Recompute the whole chain; exit 2 and name the first record that does not fit.
+
+    The chain alone cannot show that records were cut off its end, or that all of it was written anew. Keep the head
+    that this command prints in another place, and give it back with --head.
 
     \b
     Examples:
       gatewright records verify
+      gatewright records verify --head sha256:4f0c…
       gatewright records verify --output json
     """
     from gatewright.domain.errors import UnusableInput
 
     store = opened_for_any(root).records
-    broken = store.first_broken()
+    broken = store.first_broken(head)
     if broken is not None:
         raise UnusableInput(
             f"record {broken[0]} is broken: {broken[1]}", fix="compare with deployment-record.json of that run"
         )
     chain = store.all()
-    head = chain[-1].digest if chain else None
+    last = chain[-1].digest if chain else None
     if output == "json":
-        say_json({"records": len(chain), "head": head, "verified": True})
+        say_json({"records": len(chain), "head": last, "verified": True})
     else:
-        say(f"{len(chain)} records verified, head {head}" if chain else "no record yet: nothing to verify")
+        say(f"{len(chain)} records verified, head {last}" if chain else "no record yet: nothing to verify")
 
 
 def _cells(record: DeploymentRecord) -> tuple[str, ...]:

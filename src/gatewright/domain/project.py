@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, MinLen
+from annotated_types import Ge, MinLen, Predicate
 
 from gatewright.domain.ci import CiSection
 from gatewright.domain.duration import Duration
@@ -45,12 +47,38 @@ class LintSection:
     paths: Annotated[tuple[Text, ...], MinLen(1)] = ("training",)
 
 
+def is_service(text: str) -> bool:
+    """The address of a service without user name, query or fragment: https://HOST[:PORT][/PATH]."""
+    return re.fullmatch(r"https?://(?!169\.254\.)[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", text) is not None
+
+
+FailOn = Literal["any", "fixable", "low", "medium", "high", "critical"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """Somebody lets one known vulnerability through, by its id or an alias, for a reason and through a day."""
+
+    id: Text
+    reason: Text
+    by: Text
+    expires: date
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DependenciesSection:
-    """The requirements file that pip-audit checks, and what it means when it could not be asked."""
+    """The requirements file that is audited, by which tool and service, and what fails.
+
+    `on_unavailable` is what it means when nobody could be asked. `fail_on`: every known vulnerability, those that a
+    release fixes, or those from a severity on.
+    """
 
     requirements: Text = "requirements.txt"
     on_unavailable: Literal["fail", "warn"] = "fail"
+    tool: Literal["pip-audit", "uv"] = "pip-audit"
+    service: Annotated[str, Predicate(is_service)] | None = None
+    fail_on: FailOn = "any"
+    allow: tuple[Allowance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +170,27 @@ class GatesSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SigningSection:
+    """The key pair that signs registered models. The private key is a PEM file, named by the environment variable
+    `key_variable` or, where that is not set, by `key`."""
+
+    public_key: Text
+    key: Text | None = None
+    key_variable: Text = "GATEWRIGHT_SIGNING_KEY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardSection:
+    """What only people know of a model, for its model card."""
+
+    intended_use: Text | None = None
+    out_of_scope: Text | None = None
+    limitations: tuple[Text, ...] = ()
+    owners: tuple[Text, ...] = ()
+    license: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
     """A part found by entry point: its kind and its own options, already read."""
 
@@ -168,3 +217,5 @@ class Project:
     trigger: Plugin = field(default_factory=lambda: Plugin(kind="local"))
     state: StateSection = field(default_factory=StateSection)
     ci: CiSection = CiSection()
+    signing: SigningSection | None = None
+    card: CardSection = CardSection()

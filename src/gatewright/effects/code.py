@@ -25,7 +25,13 @@ def code_digest(
 
     `data_files` tells which files are data of some version; asked only when there is one that looks like data.
     """
-    files = code_files(root)
+    return digest_of_files(code_files(root), leave_out, data_files)
+
+
+def digest_of_files(
+    files: Mapping[str, str], leave_out: Collection[str] = (), data_files: Callable[[], Collection[str]] = lambda: ()
+) -> str:
+    """The same of files that are known already, by name: those of a commit, say."""
     names = {name for name in files if not name.startswith(DATA_VERSIONS)} - set(leave_out)
     if any(name.lower().endswith(_DATA) for name in names):
         names -= set(data_files())

@@ -18,9 +18,13 @@ from gatewright.effects.unfinished import sweep, unfinished_file, unfinished_fol
 _CHUNK = 1 << 20
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`: temporary file, fsync, rename, fsync of the folder. WorldFailed if the disk refuses."""
-    failpoint(f"before-write:{path.name}")
+def write_atomic(path: Path, data: bytes, *, called: str | None = None) -> None:
+    """Replace `path` by `data`: temporary file, fsync, rename, fsync of the folder. WorldFailed if the disk refuses.
+
+    `called`: the name of its failpoints, for files that can be made again from others.
+    """
+    called = called or path.name
+    failpoint(f"before-write:{called}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with unfinished_file(path) as (unfinished, handle):
@@ -28,13 +32,13 @@ def write_atomic(path: Path, data: bytes) -> None:
                 file.write(data)
             os.fsync(handle)
             os.fchmod(handle, 0o644)
-            failpoint(f"before-rename:{path.name}")
+            failpoint(f"before-rename:{called}")
             unfinished.replace(path)
-            failpoint(f"after-rename:{path.name}")
+            failpoint(f"after-rename:{called}")
         _sync_folder(path.parent)
     except OSError as error:
         raise _refused("write", path, error) from error
-    failpoint(f"after-write:{path.name}")
+    failpoint(f"after-write:{called}")
 
 
 def open_log(path: Path) -> BinaryIO:

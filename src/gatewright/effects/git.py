@@ -47,9 +47,9 @@ def changed_files(root: Path) -> list[str]:
     return sorted({name for name in (changed + "\0" + staged).split("\0") if name})
 
 
-def committed_files(root: Path) -> dict[str, str] | None:
-    """Name below `root` → mode and object hash in the last commit; None outside a repository."""
-    listed = _git(root, "ls-tree", "-r", "-z", "HEAD")
+def committed_files(root: Path, at: str = "HEAD") -> dict[str, str] | None:
+    """Name below `root` → mode and object hash in the commit `at`; None where there is no such commit."""
+    listed = _git(root, "ls-tree", "-r", "-z", at)
     if listed is None:
         return None
     files = {}
@@ -103,6 +103,13 @@ def staged_bytes(root: Path, path: str) -> bytes:
     if done.returncode:
         raise UnusableInput(f"{path} is not in the index", fix="git add it first")
     return done.stdout
+
+
+def bytes_at(root: Path, at: str, path: str) -> bytes | None:
+    """A file below `root` as it is in the commit `at`; None where it is not."""
+    words = ["git", "-C", str(root), "show", "--end-of-options", f"{at}:./{path}"]
+    done = subprocess.run(words, capture_output=True, timeout=60, check=False)
+    return done.stdout if done.returncode == 0 else None
 
 
 def _touched(listed: str) -> Iterator[Touched]:

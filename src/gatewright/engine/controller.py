@@ -170,7 +170,7 @@ def _events(
             actor=_actor(after, decision),
             before=after.stable,
             after=after.canary if after.phase is not Phase.ROLLED_BACK else after.stable,
-            evidence=sha256(canonical_json(_evidence(after))),
+            evidence=sha256(canonical_json(evidence_of(after))),
             details=_details(workspace, before, after),
         ),
     )
@@ -198,7 +198,7 @@ def _order_events(known: Rollout, heard: Rollout, now: datetime) -> Iterator[Eve
         )
 
 
-def _evidence(rollout: Rollout) -> Any:
+def evidence_of(rollout: Rollout) -> Any:
     """What a record proves its decision by; drift, slices and copies only where they are observed."""
     more = {"drift": rollout.drift, "slices": rollout.slices, "shadow": rollout.shadow}
     return {**rollout.evidence, **{name: found for name, found in more.items() if found}}

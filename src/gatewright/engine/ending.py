@@ -8,6 +8,7 @@ from typing import Any
 from gatewright.domain.documents import plain
 from gatewright.domain.records import DeploymentRecord
 from gatewright.effects.unfinished import sweep
+from gatewright.engine.attesting import attest
 from gatewright.store.records import Event
 from gatewright.store.runs import CANDIDATE, LOCK, RECORD, Handoff, RunFolder
 from gatewright.workspace import Workspace
@@ -57,8 +58,12 @@ def confirm(workspace: Workspace, run: RunFolder) -> DeploymentRecord | None:
 def write_record(run: RunFolder, record: DeploymentRecord) -> None:
     """The run's own copy of its terminal record; written again after a crash in between. Nothing unfinished is left."""
     sweep(run.path)
-    if run.read(RECORD) is not None:
-        return
+    if run.read(RECORD) is None:
+        _write(run, record)
+    attest(run)
+
+
+def _write(run: RunFolder, record: DeploymentRecord) -> None:
     run.write(
         RECORD,
         Handoff(

@@ -13,6 +13,7 @@ from gatewright.effects.processes import ProcessIdentity
 from gatewright.engine.gateway_process import GatewayProcess
 from gatewright.engine.journal import Complaints, log
 from gatewright.engine.servers import ModelServer
+from gatewright.engine.signing import server_options
 from gatewright.ports import Gateway
 from gatewright.rules import routing
 from gatewright.store.prediction_log import log_folder
@@ -164,7 +165,7 @@ class ModelRuntime:
                     folder=folder,
                     root=self._workspace.root,
                     log=self._logs / f"{cluster_name(digest)}.log",
-                    settings=_settings(self._workspace),
+                    settings=(*_settings(self._workspace), *server_options(self._workspace, digest)),
                 )
         for server in self._servers.values():
             if server.look():

@@ -14,6 +14,7 @@ from gatewright.domain.errors import (
     UnusableInput,
 )
 from gatewright.domain.gate import GateName
+from gatewright.engine.attesting import attest
 from gatewright.engine.ending import EXIT_OF, confirm, end_run, write_record
 from gatewright.engine.handover import verify_chain
 from gatewright.engine.stages import canary, evaluate, finish, gate, register, train, validate
@@ -67,6 +68,7 @@ def run_all(
             return ended
         for stage in STAGES:
             if proven(run, stage):
+                attest(run)  # a kill between hand-off and statement leaves none
                 progress.stage(stage.name, "skipped", "proven done")
                 if stage.name == "gate":
                     confirm(workspace, run)
@@ -100,6 +102,7 @@ def run_stage(workspace: Workspace, run: RunFolder, stage: Stage, progress: Prog
     except GatewrightError as error:
         progress.stage(stage.name, "failed", error.what)
         raise
+    attest(run)
     progress.stage(stage.name, "passed", summary(handoff))
     if stage.name == "gate":
         confirm(workspace, run)

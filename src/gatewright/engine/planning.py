@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from gatewright.domain.documents import canonical_json, plain, sha256
@@ -10,9 +10,9 @@ from gatewright.domain.errors import GatewrightError, SchemaBlocked, UnusableInp
 from gatewright.domain.lineage import Candidate, DataVersion
 from gatewright.domain.project import Project
 from gatewright.domain.records import NOW_SERVES, DeploymentRecord
-from gatewright.effects.code import code_digest
+from gatewright.effects.code import code_digest, digest_of_files
 from gatewright.effects.files import digest_file, safe_join
-from gatewright.effects.git import commit
+from gatewright.effects.git import commit, committed_files
 from gatewright.effects.tools import tools_digest
 from gatewright.engine.choosing import Chosen, latest_data
 from gatewright.rules.changes import DataChange, along
@@ -100,10 +100,31 @@ def current_inputs(workspace: Workspace, data: Chosen | None = None) -> tuple[In
 def present_code(workspace: Workspace) -> str:
     """The digest of the code as it is now: configuration, schema file, aliases and data have digests of their own."""
 
-    def data_files() -> Collection[str]:
-        return {name for version in workspace.data_versions.all() for name in _names(version)}
+    schema = workspace.project.data.schema
+    return code_digest(workspace.root, _no_code(schema), lambda: _data_files(workspace.data_versions.all()))
 
-    return code_digest(workspace.root, (CONFIG, workspace.project.data.schema, ALIASES.as_posix()), data_files)
+
+def code_at(workspace: Workspace, commit_id: str, schema: str) -> str | None:
+    """The same of the code in a commit, where the schema file was `schema`; None where git does not have the commit."""
+    files = committed_files(workspace.root, commit_id)
+    if files is None:
+        return None
+
+    def data_files() -> Collection[str]:
+        # Of the versions that the commit knew: what a later one names was code then.
+        versions = workspace.data_versions
+        known = (each for each in versions.all() if versions.path(each).relative_to(workspace.root).as_posix() in files)
+        return _data_files(known)
+
+    return digest_of_files(files, _no_code(schema), data_files)
+
+
+def _no_code(schema: str) -> tuple[str, ...]:
+    return CONFIG, schema, ALIASES.as_posix()
+
+
+def _data_files(versions: Iterable[DataVersion]) -> Collection[str]:
+    return {name for version in versions for name in _names(version)}
 
 
 def reference_record(records: Records, model: str) -> DeploymentRecord | None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from gatewright.domain.errors import DigestChanged, GatewrightError, WorldFailed
 from gatewright.effects.files import measure_artifact
+from gatewright.effects.signing import check_signature
 from gatewright.serving.process import limit_threads, say_error, say_json, skip_absent_pandas, when_stdin_ends
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     limit_threads()
     skip_absent_pandas()
     try:
+        if options.signature is not None:
+            check_signature(options.artifact, options.signature, options.public_key)
         model = _load(options.artifact, options.digest)
         listener = _bind(options.host, options.port)
     except GatewrightError as error:
@@ -76,6 +79,8 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--artifact", type=Path, required=True, help="folder with model.skops and signature.json")
     parser.add_argument("--model", required=True, help="name under which the model answers")
     parser.add_argument("--digest", required=True, help="sha256:… that the artifact must have")
+    parser.add_argument("--signature", type=Path, help="signature that the artifact must have; with --public-key")
+    parser.add_argument("--public-key", type=Path, default=Path("missing"), help="PEM file")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--prediction-log", type=Path, help="folder for what it answers and for labels")

@@ -56,9 +56,14 @@ class Records:
         row = self._database.row("SELECT * FROM records WHERE run = ? AND terminal = 1", (run,))
         return _record(row) if row else None
 
-    def first_broken(self) -> tuple[int, str] | None:
-        """The first record that does not fit the chain and why; None when the whole chain verifies."""
+    def first_broken(self, head: str | None = None) -> tuple[int, str] | None:
+        """The first record that does not fit the chain and why; None when the whole chain verifies.
+
+        A chain says nothing of records that were cut off its end, or of one that was made anew as a whole: that is
+        found against the digest of a record, `head`, which somebody has kept elsewhere.
+        """
         previous, expected = GENESIS, 1
+        awaited = head
         for row in self._database.rows("SELECT * FROM records ORDER BY seq"):
             seq = int(row["seq"])
             if seq != expected:
@@ -69,12 +74,15 @@ class Records:
                 body = read_json(row["body"].encode())
             except ValueError as error:
                 return seq, f"it cannot be read: {error}"
+            if canonical_json(body) != row["body"].encode() or _number(body) != seq:
+                return seq, "it is not written as it was recorded"
             if _digest(previous, body) != row["digest"]:
                 return seq, "its content does not give its digest"
             if (body.get("run"), body.get("kind") in TERMINAL_KINDS) != (row["run"], bool(row["terminal"])):
                 return seq, "its index columns contradict its content"
             previous, expected = row["digest"], seq + 1
-        return None
+            awaited = None if previous == head else awaited
+        return (expected, f"no record has the digest {awaited}, which was kept elsewhere") if awaited else None
 
 
 def link(connection: sqlite3.Connection, event: Event) -> DeploymentRecord:
@@ -98,6 +106,11 @@ def link(connection: sqlite3.Connection, event: Event) -> DeploymentRecord:
 
 def _as_body(event: Event) -> dict[str, Any]:
     return {name: getattr(event, name) for name in Event.__dataclass_fields__}
+
+
+def _number(body: Mapping[str, Any]) -> int:
+    seq = body.get("seq")
+    return seq if type(seq) is int else -1
 
 
 def _digest(previous: str, body: Mapping[str, Any]) -> str:

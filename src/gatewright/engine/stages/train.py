@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import replace
-from importlib.metadata import Distribution, distributions
 
 from gatewright.domain.documents import plain
 from gatewright.domain.errors import DigestChanged, StageFailed
@@ -12,6 +10,7 @@ from gatewright.domain.lineage import Candidate
 from gatewright.domain.project import Project
 from gatewright.effects.files import measure_artifact, remove
 from gatewright.effects.git import commit
+from gatewright.engine.environment import recorded_environment
 from gatewright.engine.handover import Handover
 from gatewright.engine.proofs import keep_model
 from gatewright.engine.reuse import stand_in
@@ -77,10 +76,9 @@ def train(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
     )
     handover.outputs["artifact"] = artifact.digest
     keep_model(workspace, artifact)
-    return handover.finish(
-        "passed",
-        {"candidate": plain(candidate), "seconds": round(result.seconds, 3), "environment": _environment()},
-    )
+    environment = recorded_environment(handover, candidate)
+    seconds = round(result.seconds, 3)
+    return handover.finish("passed", {"candidate": plain(candidate), "seconds": seconds, "environment": environment})
 
 
 def _command(project: Project, values: dict[str, str]) -> tuple[str, ...]:
@@ -116,20 +114,3 @@ def _check_unchanged(handover: Handover, run: RunFolder, started_commit: str) ->
     ended_commit = commit(handover.workspace.root)
     if ended_commit != started_commit:
         raise DigestChanged("the commit, while training ran", recorded=started_commit, found=ended_commit)
-
-
-def _environment() -> dict[str, object]:
-    packages = dict(filter(None, (_named(dist) for dist in distributions())))
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
-    }
-
-
-def _named(dist: Distribution) -> tuple[str, str] | None:
-    """(name, version) from the head of its metadata: parsing all of it, twice, costs 2 ms a package."""
-    head = (dist.read_text("METADATA") or dist.read_text("PKG-INFO") or "").partition("\n\n")[0]
-    lines = [line for line in reversed(head.splitlines()) if line.startswith(("Name: ", "Version: "))]
-    fields = dict(line.split(": ", 1) for line in lines)
-    return (fields["Name"], fields["Version"]) if fields.keys() == {"Name", "Version"} else None

@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from gatewright.domain.documents import plain
+from gatewright.domain.documents import plain, pretty_json, sha256
 from gatewright.domain.errors import DigestChanged, StageFailed, WorldFailed
 from gatewright.domain.lineage import DataVersion
-from gatewright.effects.files import safe_join
+from gatewright.effects.files import safe_join, write_atomic
+from gatewright.engine.attesting import FOLDER
 from gatewright.engine.handover import Handover
 from gatewright.engine.planning import schema_digest
 from gatewright.engine.validation import cautions, drift_words, validation_document
 from gatewright.ports import CheckResult, Finding, Progress
 from gatewright.rules.evalset import check_weighed
+from gatewright.rules.sarif import sarif_of
 from gatewright.store.runs import VALIDATION, Handoff, RunFolder
 from gatewright.workspace import Workspace
 
 _SHOWN = 20
+SARIF = "validation.sarif"
+_AUDITS = ("pip-audit", "uv-audit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,7 @@ def validate(workspace: Workspace, run: RunFolder, progress: Progress) -> Handof
     told += warnings.values()
     for text in told:
         progress.warning(text)
+    _write_sarif(handover, results)
     status = "failed" if failed else "unavailable" if unavailable else "passed"
     handoff = handover.finish(status, {"checks": plain(results), "warnings": told, "data": reports})
     if failed:
@@ -108,6 +113,14 @@ def _check_data(workspace: Workspace, handover: Handover, version: DataVersion, 
     return _Checked(result=result, warnings=warnings, report=validation_document(judged, version))
 
 
+def _write_sarif(handover: Handover, results: Sequence[CheckResult]) -> None:
+    dependencies = handover.workspace.project.checks.dependencies
+    document = sarif_of(plain(results), dependencies=dependencies.requirements if dependencies else None)
+    content = pretty_json(document)
+    write_atomic(handover.run.path / SARIF, content, called=FOLDER)
+    handover.outputs["sarif"] = sha256(content)
+
+
 def _warnings(workspace: Workspace, results: list[CheckResult]) -> dict[str, str]:
     """Checks that could not run although they may be left out, each with the sentence that says so."""
     dependencies = workspace.project.checks.dependencies
@@ -116,7 +129,7 @@ def _warnings(workspace: Workspace, results: list[CheckResult]) -> dict[str, str
     return {
         result.check: f"dependencies were NOT audited: {result.summary} (allowed by on_unavailable: warn)"
         for result in results
-        if result.status == "unavailable" and result.check == "pip-audit"
+        if result.status == "unavailable" and result.check in _AUDITS
     }
 
 

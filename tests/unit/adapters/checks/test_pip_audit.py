@@ -10,11 +10,13 @@ from typing import cast
 
 import pytest
 
-from gatewright.adapters.checks.pip_audit import KNOWN_BAD, Options, PipAuditCheck
+from gatewright.adapters.checks.auditing import KNOWN_BAD
+from gatewright.adapters.checks.pip_audit import Options, PipAuditCheck
 from gatewright.adapters.checks.requirements import read_requirements
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.project import DependenciesSection
 from gatewright.ports import CheckResult, Context
+from gatewright.testing import FakeClock
 
 FAKE = """
 import json, re, sys, time
@@ -22,7 +24,7 @@ mode, arguments = sys.argv[1], sys.argv[2:]
 with open("{calls}", "a") as calls:
     calls.write(" ".join(arguments) + chr(10))
 lines = open(arguments[-1]).read().split()
-probe = lines == ["{probe}"]
+probe = lines == {probe}
 
 def entry(line):
     name, version = re.split("[=>]=", line)
@@ -61,7 +63,9 @@ Audit = Callable[..., CheckResult]
 def audit(tmp_path: Path) -> Audit:
     """Audit these requirement lines by a fake auditor in a mode."""
     script = tmp_path / "fake.py"
-    script.write_text(FAKE.format(calls=tmp_path / "calls", probe="==".join(KNOWN_BAD)), encoding="utf-8")
+    script.write_text(
+        FAKE.format(calls=tmp_path / "calls", probe=["==".join(each) for each in KNOWN_BAD]), encoding="utf-8"
+    )
 
     def run(mode: str, *lines: str, timeout_s: float = 30.0) -> CheckResult:
         (tmp_path / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -72,7 +76,7 @@ def audit(tmp_path: Path) -> Audit:
 
 
 def context(root: Path) -> Context:
-    return cast("Context", SimpleNamespace(root=root))
+    return cast("Context", SimpleNamespace(root=root, clock=FakeClock()))
 
 
 def test_clean(audit: Audit, tmp_path: Path) -> None:

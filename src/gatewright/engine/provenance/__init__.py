@@ -1,0 +1,1 @@
+"""Proof, after the fact and offline: which data, code, report and approval put which bytes into production."""
