@@ -75,7 +75,7 @@ class TrainSection:
 
     command: Annotated[tuple[Text, ...], MinLen(1)]
     timeout: Duration = Duration(7200.0)
-    format: Literal["skops"] = "skops"
+    format: Literal["skops", "onnx"] = "skops"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ An answer table has a row per evaluation row, in their order: `prediction`, and 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
 
@@ -53,8 +54,15 @@ class Question:
             "label": self.label,
             "task": self.task,
             "positive": str(self.positive),
-            **{name: version(name) for name in _LIBRARIES},
+            **_versions(),
         }
+
+
+def _versions() -> dict[str, str]:
+    found = {name: version(name) for name in _LIBRARIES}
+    with contextlib.suppress(PackageNotFoundError):
+        found["onnxruntime"] = version("onnxruntime")
+    return found
 
 
 def known(role: str, digest: str, question: Question, job: ScoringJob) -> pl.DataFrame | None:

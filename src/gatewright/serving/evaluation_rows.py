@@ -10,15 +10,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gatewright.domain.errors import UnusableInput
+from gatewright.effects.tables import FORMATS, reading, scan
 from gatewright.rules.measuring.prediction_rows import RESERVED
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> pl.DataFrame:
-    """These columns of a parquet file, or of all parquet files of a folder in the order of their names."""
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    """These columns of a parquet or CSV file, or of all of them in a folder in the order of their names."""
+    files = sorted(file for file in path.glob("*") if file.suffix in FORMATS) if path.is_dir() else [path]
     if not files or not all(file.is_file() for file in files):
-        raise UnusableInput(f"{path} holds no parquet file", fix="check the evaluation data version")
-    tables = [_read(file, columns) for file in files]
+        raise UnusableInput(f"{path} holds no parquet or CSV file", fix="check the evaluation data version")
+    tables = [(_read_csv if file.suffix == ".csv" else _read)(file, columns) for file in files]
     try:
         rows = pl.concat(tables, how="vertical_relaxed")
     except pl.exceptions.PolarsError as error:
@@ -85,14 +86,23 @@ def _check_filled(rows: pl.DataFrame, column: str) -> None:
         raise UnusableInput(f"{nulls:,} rows have no {column}", fix="every evaluation row needs an id and a label")
 
 
+def _read_csv(file: Path, columns: Sequence[str]) -> pl.DataFrame:
+    frame = scan(file).frame
+    _check_present(file, frame.collect_schema(), columns)
+    with reading(file):
+        return frame.select(columns).collect()
+
+
+def _check_present(file: Path, present: Mapping[str, pl.DataType], columns: Sequence[str]) -> None:
+    if missing := [name for name in columns if name not in present]:
+        raise UnusableInput(
+            f"{file} lacks the columns {', '.join(missing)}", fix="check evaluation in gatewright.yaml, and the data"
+        )
+
+
 def _read(file: Path, columns: Sequence[str]) -> pl.DataFrame:
     try:
-        present = pl.read_parquet_schema(file)
-        if missing := [name for name in columns if name not in present]:
-            raise UnusableInput(
-                f"{file} lacks the columns {', '.join(missing)}",
-                fix="check evaluation in gatewright.yaml, and the data",
-            )
+        _check_present(file, pl.read_parquet_schema(file), columns)
         return pl.read_parquet(file, columns=list(columns), glob=False, hive_partitioning=False).select(columns)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UnusableInput(f"{file} is no readable parquet file: {error}", fix="restore the file") from error

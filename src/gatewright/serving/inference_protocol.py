@@ -21,6 +21,7 @@ DATATYPES = (
 )  # fmt: skip
 _FIELDS = ("id", "parameters", "inputs", "outputs")
 _BAD = 400
+_PLATFORMS = {"skops": "sklearn_skops", "onnx": "onnxruntime_onnx"}
 
 
 def server_metadata() -> dict[str, object]:
@@ -32,7 +33,7 @@ def model_metadata(model: LoadedModel, name: str) -> dict[str, object]:
     return {
         "name": name,
         "versions": [model.short_digest],
-        "platform": "sklearn_skops",
+        "platform": _PLATFORMS[model.signature.format],
         "inputs": [_tensor(column) for column in model.signature.inputs],
         "outputs": [_tensor(model.signature.output)],
         "parameters": {"digest": model.digest},

@@ -135,18 +135,25 @@ class LoadedModel:
 def load(folder: Path) -> LoadedModel:
     """The model in `folder`; UnusableInput for a pickle, an untrusted type, a bad signature or a damaged file."""
     if not folder.is_dir():
-        raise UnusableInput(f"{folder} is no folder", fix=f"a model is a folder with {MODEL_FILE} and {SIGNATURE_FILE}")
+        what = f"a model is a folder with {SIGNATURE_FILE} and {MODEL_FILE}, or model.onnx"
+        raise UnusableInput(f"{folder} is no folder", fix=what)
     for path in sorted(folder.rglob("*")):
         if stranger := _stranger(path):
             raise UnusableInput(f"{path} is {stranger[0]}", fix=stranger[1])
-    model = read_bytes(folder / MODEL_FILE, _MODEL_LIMIT)
-    signature = read_bytes(folder / SIGNATURE_FILE, _SIGNATURE_LIMIT)
-    digest = _digest(folder, {MODEL_FILE: model, SIGNATURE_FILE: signature})
-    return LoadedModel(
-        digest=digest,
-        signature=parse_signature(signature, str(folder / SIGNATURE_FILE)),
-        estimator=_revive(model, folder / MODEL_FILE),
-    )
+    told = read_bytes(folder / SIGNATURE_FILE, _SIGNATURE_LIMIT)
+    signature = parse_signature(told, str(folder / SIGNATURE_FILE))
+    path = folder / signature.model_file
+    model = read_bytes(path, _MODEL_LIMIT)
+    digest = _digest(folder, {path.name: model, SIGNATURE_FILE: told})
+    return LoadedModel(digest=digest, signature=signature, estimator=_revived(model, path, signature))
+
+
+def _revived(data: bytes, path: Path, signature: Signature) -> Any:
+    if signature.format == "onnx":
+        from gatewright.serving.onnx_models import revive_onnx
+
+        return revive_onnx(data, path, signature)
+    return _revive(data, path)
 
 
 def _stranger(path: Path) -> tuple[str, str] | None:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from gatewright.config.nodes import place_of
 from gatewright.domain.errors import Place, UnusableInput
 
-FORMATS = ("skops",)
+FORMATS = ("skops", "onnx")
 TASKS = ("binary", "multiclass", "regression")
 INPUT_TYPES = ("FP64", "FP32", "INT64", "INT32")
 OUTPUT_TYPES = ("INT64", "FP64")
@@ -40,6 +40,12 @@ class Signature:
     output: Column
     classes: tuple[int, ...] | None
     example: tuple[float, ...]
+    format: str = "skops"
+
+    @property
+    def model_file(self) -> str:
+        """The name of the file that holds the model."""
+        return f"model.{self.format}"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,7 +65,7 @@ class _Reader:
     def read(self, data: bytes) -> Signature:
         self._data = data
         words = self._document(data)
-        self._one_of(words, "format", FORMATS)
+        kind = self._one_of(words, "format", FORMATS)
         task = self._one_of(words, "task", TASKS)
         inputs = self._columns(words, "inputs", INPUT_TYPES)
         outputs = self._columns(words, "outputs", OUTPUT_TYPES)
@@ -71,6 +77,7 @@ class _Reader:
             output=outputs[0],
             classes=self._classes(words, task),
             example=self._example(words, inputs),
+            format=kind,
         )
 
     def _document(self, data: bytes) -> Mapping[str, Any]:

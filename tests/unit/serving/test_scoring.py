@@ -74,6 +74,17 @@ def test_scores_both_models_on_the_same_rows(score: Score, artifact: Path, tmp_p
     assert pl.read_parquet(tmp_path / "out" / "latency.parquet").shape == (299, 2)
 
 
+def test_reads_csv(score: Score, tmp_path: Path) -> None:
+    ROWS.write_csv(tmp_path / "rows.csv")
+    assert score(data=str(tmp_path / "rows.csv"))[0] == 0
+    written = pl.read_parquet(tmp_path / "out" / "predictions.parquet")
+    assert (written["id"].to_list(), written["candidate"].to_list()) == ([3, 1, 2], [1, 0, 1])
+    ROWS.drop("SEX").write_csv(tmp_path / "rows.csv")
+    code, told = score(data=str(tmp_path / "rows.csv"))
+    assert code == 2
+    assert "lacks the columns SEX" in told["error"]
+
+
 def test_reads_a_folder_in_the_order_of_its_files(score: Score, tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     ROWS.tail(1).write_parquet(tmp_path / "parts" / "a.parquet")

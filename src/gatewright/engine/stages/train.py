@@ -18,7 +18,7 @@ from gatewright.ports import Job, JobResult, Progress
 from gatewright.store.runs import CANDIDATE, Handoff, RunFolder
 from gatewright.workspace import Workspace
 
-MODEL_FILES = ("model.skops", "signature.json")
+SIGNATURE_FILE = "signature.json"
 
 
 def train(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
@@ -56,7 +56,8 @@ def train(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
         progress,
     )
     _check_result(result, run, workspace.project)
-    missing = [name for name in MODEL_FILES if not (output / name).is_file()]
+    expected = (f"model.{workspace.project.train.format}", SIGNATURE_FILE)
+    missing = [name for name in expected if not (output / name).is_file()]
     if missing:
         raise StageFailed(
             f"the training command ended well but left no {' and no '.join(missing)} in {output}",
