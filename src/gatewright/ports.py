@@ -180,6 +180,23 @@ class Registry(Protocol):
         """Make `version` the baseline of `model`; None takes back a first deployment that was rolled back."""
 
 
+@runtime_checkable
+class CarriesModels(Protocol):
+    """A registry that also carries models between machines, by digest: what is kept can be had wherever it is asked."""
+
+    def keep(self, artifact: Artifact) -> None:
+        """Have the bytes at `artifact.uri` where every machine finds them; nothing to do when they are, or nowhere is.
+
+        WorldFailed when they cannot be taken there.
+        """
+
+    def bring(self, artifact: Artifact) -> None:
+        """Lay the bytes of `artifact` at its uri, proven; nothing to do when no other place is known.
+
+        UnusableInput when they were never kept, DigestChanged when others are there.
+        """
+
+
 class Traffic(Protocol):
     """The split of live traffic between the arms of a rollout."""
 

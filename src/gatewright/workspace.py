@@ -33,6 +33,7 @@ from gatewright.ports import (
 from gatewright.store.data_versions import DataVersions
 from gatewright.store.database import BUSY_S, Database
 from gatewright.store.notices import Notices
+from gatewright.store.opening import open_state
 from gatewright.store.processes import Processes
 from gatewright.store.records import Records
 from gatewright.store.rollouts import Rollouts
@@ -136,17 +137,24 @@ class Workspace:
 
     @classmethod
     def open(
-        cls, root: Path, model: str | None = None, clock: Clock | None = None, busy_s: float = BUSY_S
+        cls,
+        root: Path,
+        model: str | None = None,
+        clock: Clock | None = None,
+        busy_s: float = BUSY_S,
+        *,
+        here_only: bool = False,
     ) -> Workspace:
         """Read gatewright.yaml in `root`, open the state, and put the parts together.
 
         `model` chooses one of several; with one it may be left out. `busy_s` is how long it waits for another writer.
+        `here_only`: a shared state as this machine has seen it last, for what only serves.
         """
         plugins = Plugins()
         root = root.resolve()
         project, config_digest = read_project(root / CONFIG, plugins, model)
         clock = clock or SystemClock()
-        database = Database(root / STATE / "state.db", busy_s=busy_s)
+        database = open_state(root, project.state, busy_s=busy_s, here_only=here_only)
         context = Context(root=root, model=project.model, database=database, clock=clock)
 
         def build(group: str, kind: str, options: Any = None) -> Any:
@@ -159,7 +167,7 @@ class Workspace:
             clock=clock,
             owner=f"{socket.gethostname()}:{os.getpid()}",
             database=database,
-            runs=Runs(root / STATE / "runs"),
+            runs=Runs(root / STATE / "runs", database.handing_over),
             records=Records(database),
             rollouts=Rollouts(database),
             routes=Routes(database),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatewright.cli.options import Output, opened, output_option, workspace_option
+from gatewright.cli.options import Output, known_runs, opened, output_option, workspace_option
 from gatewright.cli.report import Format, deliver, format_options, formatted
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def compare(
 
 def _workspace(root: Path, names: tuple[str, str]) -> Workspace:
     """Of several models, the one that a named run is for."""
-    from gatewright.store.runs import Runs
-
-    runs = {run.id for run in Runs(root / ".gatewright" / "runs").all()}
+    runs = {run.id for run in known_runs(root).all()}
     return opened(root, next((name for name in names if name in runs), None))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from gatewright.cli.failures import BadCommand
-from gatewright.cli.options import workspace_folder
+from gatewright.cli.options import known_runs, workspace_folder
 from gatewright.cli.output import table_lines, wrapped
 from gatewright.cli.report import deliver
 
@@ -120,9 +120,9 @@ def _bytes(root: Path, name: str, version: DataVersion | None) -> Iterator[Path]
 
 def _of_run(root: Path, run_id: str) -> list[dict[str, Any]]:
     from gatewright.domain.errors import UnusableInput
-    from gatewright.store.runs import VALIDATION, Runs
+    from gatewright.store.runs import VALIDATION
 
-    found = Runs(root / ".gatewright" / "runs").get(run_id).read(VALIDATION)
+    found = known_runs(root).get(run_id).read(VALIDATION)
     if found is None or not found.body.get("data"):
         raise UnusableInput(f"run {run_id} has no report on its data", fix="gatewright validate comes first")
     return list(found.body["data"].values())

@@ -10,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gatewright.store.runs import Runs
     from gatewright.workspace import Workspace
 
 Output = Literal["text", "json"]
@@ -127,9 +128,29 @@ def opened_for_any(root: Path) -> Workspace:
     return Workspace.open(root, model)
 
 
-def model_of_run(root: Path, run_id: str) -> str:
-    """The model that a run is for."""
+def known_runs(root: Path) -> Runs:
+    """The runs of the workspace in `root`; where the state is shared, also those of other machines."""
     from gatewright.store.runs import Runs
 
-    model: str = Runs(root / ".gatewright" / "runs").get(run_id).need("lock", "validate").body["model"]
+    follow_state(root)
+    return Runs(root / ".gatewright" / "runs")
+
+
+def follow_state(root: Path) -> None:
+    """Where the state is shared, lay here what other machines have changed; a workspace is not opened for it."""
+    config = root / "gatewright.yaml"
+    if not config.is_file() or b"state:" not in config.read_bytes():
+        return
+    from gatewright.config.project import read_configuration
+    from gatewright.store.opening import open_state
+    from gatewright.workspace import Plugins
+
+    section = next(iter(read_configuration(config, Plugins()).projects.values())).state
+    if section.kind != "local":
+        open_state(root.resolve(), section).close()
+
+
+def model_of_run(root: Path, run_id: str) -> str:
+    """The model that a run is for."""
+    model: str = known_runs(root).get(run_id).need("lock", "validate").body["model"]
     return model

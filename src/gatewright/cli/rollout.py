@@ -115,7 +115,11 @@ def tick(root: Path, output: Output) -> None:
     workspace = opened(root)
     rollout = _active(workspace)
     ensure_supervisor(workspace)
-    tell_rollout(workspace, Controller(workspace, progress_for(output)).tick(rollout), output)
+    try:
+        after = Controller(workspace, progress_for(output)).tick(rollout)
+    finally:
+        workspace.rollouts.release(rollout, workspace.owner)  # the next one may be made by another machine
+    tell_rollout(workspace, after, output)
 
 
 @rollout.command()

@@ -14,6 +14,8 @@ from gatewright.cli.options import (
     acceptor,
     bootstrap_option,
     chosen_model,
+    follow_state,
+    known_runs,
     opened,
     output_option,
     skip_option,
@@ -127,13 +129,12 @@ def _open(
 def _to_resume(root: Path, run_id: str, resume: str | None) -> str | None:
     """`run_id`, if a run with this id was opened already."""
     from gatewright.rules.watching import RUN_ID
-    from gatewright.store.runs import Runs
 
     if resume is not None:
         raise BadCommand("--run-id opens a run or goes on with it, --resume goes on", fix="leave one of them out")
     if not RUN_ID.fullmatch(run_id):
         raise BadCommand(f"{run_id!r} is no id of a run", fix="YYYYMMDD-HHMMSS-HEX, as gatewright data claims shows it")
-    return run_id if Runs(root.resolve() / ".gatewright" / "runs").find(run_id) else None
+    return run_id if known_runs(root.resolve()).find(run_id) else None
 
 
 def _is_worked_on(root: Path, run_id: str, output: Output) -> bool:
@@ -153,6 +154,7 @@ def _known_unchanged(root: Path, output: Output) -> bool:
     """Tell the proof that nothing changed, if the bytes it rests on are still the same: no document is read for it."""
     from gatewright.engine.unchanged import still_unchanged
 
+    follow_state(root)
     proof = still_unchanged(root.resolve(), chosen_model())
     if proof is not None:
         _tell_unchanged(proof, output)

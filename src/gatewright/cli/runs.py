@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatewright.cli.failures import CommandGroup
-from gatewright.cli.options import Output, actor_option, opened, output_option, workspace_option
+from gatewright.cli.options import Output, actor_option, known_runs, opened, output_option, workspace_option
 from gatewright.cli.output import say, say_json, span, table
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ def list_(root: Path, output: Output) -> None:
       gatewright runs list
       gatewright runs list --output json
     """
-    from gatewright.store.runs import Runs
-
-    found = [_row(run) for run in Runs(root / ".gatewright" / "runs").all()]
+    found = [_row(run) for run in known_runs(root).all()]
     if output == "json":
         say_json(found)
     elif not found:
@@ -67,9 +65,7 @@ def show(run_id: str, root: Path, output: Output) -> None:
       gatewright runs show 20260314-092653-5897
       gatewright runs show 20260314-092653-5897 --output json
     """
-    from gatewright.store.runs import Runs
-
-    run = Runs(root / ".gatewright" / "runs").get(run_id)
+    run = known_runs(root).get(run_id)
     row, rows = _row(run), _handoffs(run)
     lock = run.need("lock", "validate").body
     if output == "json":

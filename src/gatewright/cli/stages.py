@@ -17,6 +17,7 @@ from gatewright.cli.options import (
     acceptor,
     bootstrap_option,
     chosen_model,
+    known_runs,
     opened,
     output_option,
     run_option,
@@ -206,9 +207,7 @@ def gate(
 
 
 def _has_open_run(root: Path) -> bool:
-    from gatewright.store.runs import Runs
-
-    return bool(Runs(root / ".gatewright" / "runs").open())
+    return bool(known_runs(root).open())
 
 
 def _configured_gates(root: Path) -> Any:

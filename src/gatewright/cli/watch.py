@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gatewright.workspace import Workspace
 
 _EVERY_S = 1.0
+_REFRESH_S = 15.0
 _ENDED = ("promoted", "rolled_back")
 
 
@@ -64,6 +65,7 @@ def looks(workspace: Workspace, rollout: Rollout) -> Iterator[dict[str, Any]]:
     from gatewright.engine.status import rollout_view
 
     while True:
+        workspace.rollouts.refresh(older_than_s=_REFRESH_S)
         rollout = workspace.rollouts.get(rollout.id) or rollout
         yield rollout_view(workspace, rollout)
         if rollout.phase.terminal:

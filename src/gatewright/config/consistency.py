@@ -14,6 +14,7 @@ from typing import Any
 from gatewright.config.evaluation_rules import measured, slices
 from gatewright.config.nodes import Document
 from gatewright.config.problems import Path, dotted, nearest, shown
+from gatewright.config.state_rules import state
 from gatewright.config.values import Finding, Values
 from gatewright.domain.errors import Problem
 from gatewright.domain.gate import CORE_GATES, GATE_NAMES
@@ -56,6 +57,7 @@ def contradictions(value: dict[str, Any], document: Document, root: File) -> Ite
         _rollout(values),
         _predictions(values, Values(document.value)),
         _scrapes(values, Values(document.value)),
+        state(values),
     )
     told: set[Path] = set()
     for path, what in chain.from_iterable(rules):

@@ -15,6 +15,7 @@ from gatewright.config.problems import Path as Location
 from gatewright.config.problems import dotted, failure, nearest, shown, unknown
 from gatewright.config.reader import read_value
 from gatewright.config.shorthand import written_out
+from gatewright.config.state_rules import one_state
 from gatewright.domain.documents import canonical_json, sha256
 from gatewright.domain.errors import ConfigError, Problem, UnusableInput
 from gatewright.domain.project import Plugin, Project
@@ -91,6 +92,7 @@ def read_configuration(path: Path, plugins: PluginOptions) -> Configuration:
             projects[model.name] = found
     if not problems:
         problems.extend(shared_ports(projects, models))
+        problems.extend(one_state(projects, models))
     if problems:
         raise failure(ConfigError, file, problems)
     digests = {model.name: sha256(canonical_json(model.document.value)) for model in models}

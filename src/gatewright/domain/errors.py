@@ -13,6 +13,7 @@
     │   └── DigestChanged                    an input is not the one that was recorded
     ├── WorldFailed                      4   a process, a file system or a service did not do its part
     │   ├── DatabaseBusy                     another process holds the state database
+    │   ├── StateMoved                       another machine changed the shared state at the same moment
     │   ├── LeaseLost                        somebody else drives this rollout now
     │   └── StartFailed                      what should start a run did not take the order
     ├── Pending                          6   not finished yet: paused, or still being observed
@@ -167,6 +168,12 @@ class DatabaseBusy(WorldFailed):
     """Another process held the state database for longer than anybody waits; nothing was changed."""
 
     page = "rollout"
+
+
+class StateMoved(WorldFailed):
+    """Another machine changed the shared state between reading and writing, again and again; nothing was changed."""
+
+    page = "state"
 
 
 class LeaseLost(WorldFailed):

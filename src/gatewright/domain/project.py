@@ -20,6 +20,7 @@ from gatewright.domain.gate import (
 )
 from gatewright.domain.metrics import MetricName, Task
 from gatewright.domain.rollout import RolloutPolicy
+from gatewright.domain.state import StateSection
 
 Text = Annotated[str, MinLen(1)]
 EVALUATION_PLACEHOLDERS = ("model.path", "model.role", "data.path", "output.path")
@@ -164,3 +165,4 @@ class Project:
     rollout: RolloutPolicy = RolloutPolicy()
     notify: tuple[Plugin, ...] = ()
     trigger: Plugin = field(default_factory=lambda: Plugin(kind="local"))
+    state: StateSection = field(default_factory=StateSection)

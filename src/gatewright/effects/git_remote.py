@@ -16,8 +16,8 @@ from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.effects.failpoints import failpoint
 
 _TIMEOUT_S = 120.0
-_QUIET = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes"}
-_WHO = {"NAME": "gatewright", "EMAIL": "gatewright@localhost"}
+QUIET = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes"}
+WHO = {"NAME": "gatewright", "EMAIL": "gatewright@localhost"}
 
 
 def fast_forward(root: Path) -> str | None:
@@ -86,7 +86,7 @@ def _commit(root: Path, paths: Sequence[str], message: str, at: datetime) -> str
     with tempfile.TemporaryDirectory(prefix="gatewright-index-") as folder:
         moment = f"{int(at.timestamp())} +0000"
         env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-        env |= {f"GIT_{role}_{name}": value for role in ("AUTHOR", "COMMITTER") for name, value in _WHO.items()}
+        env |= {f"GIT_{role}_{name}": value for role in ("AUTHOR", "COMMITTER") for name, value in WHO.items()}
         env |= {"GIT_AUTHOR_DATE": moment, "GIT_COMMITTER_DATE": moment}
         _run(root, ["read-tree", base], env)
         for path in paths:
@@ -116,7 +116,7 @@ def _run(root: Path, words: Sequence[str], env: Mapping[str, str] | None = None)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["nothing"]
         said = next((line for line in lines if line.startswith(("fatal:", "error:", " !"))), lines[-1])
-        raise WorldFailed(f"git {words[0]} failed: {_plain(said)}", fix=f"try it by hand in {root}")
+        raise WorldFailed(f"git {words[0]} failed: {without_secrets(said)}", fix=f"try it by hand in {root}")
     return done.stdout.strip()
 
 
@@ -134,7 +134,7 @@ def _git(root: Path, words: Sequence[str], env: Mapping[str, str] | None) -> sub
             timeout=_TIMEOUT_S,
             check=False,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **_QUIET, **(env or {})},
+            env={**os.environ, **QUIET, **(env or {})},
         )
     except FileNotFoundError as error:
         raise WorldFailed("git is not installed", fix="install git") from error
@@ -142,7 +142,7 @@ def _git(root: Path, words: Sequence[str], env: Mapping[str, str] | None) -> sub
         raise WorldFailed(f"git {words[0]} took more than {_TIMEOUT_S:.0f} s", fix="is the remote up?") from error
 
 
-def _plain(said: str) -> str:
+def without_secrets(said: str) -> str:
     """A line of git without user and password of an URL."""
     words = (word if "://" not in word else word.replace(_secret(word), "", 1) for word in said.split(" "))
     return " ".join(words)

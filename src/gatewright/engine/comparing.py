@@ -15,7 +15,7 @@ from gatewright.domain.errors import GatewrightError, Interrupted, UnusableInput
 from gatewright.domain.evaluation import EvaluationReport
 from gatewright.domain.gate import Judgement
 from gatewright.domain.lineage import Artifact, Candidate, DataVersion, ModelVersion
-from gatewright.engine.proofs import golden_version, laid_out, proven_artifact, proven_version
+from gatewright.engine.proofs import golden_version, laid_out, model_folder, proven_artifact, proven_version
 from gatewright.engine.scoring import score
 from gatewright.engine.stages.gate import judged, remarks
 from gatewright.ports import Progress
@@ -152,7 +152,7 @@ def _trained(workspace: Workspace, run: RunFolder) -> Contender:
 
 
 def _check_there(workspace: Workspace, artifact: Artifact, called: str, fix: str) -> None:
-    folder = workspace.root / artifact.uri
+    folder = model_folder(workspace, artifact)
     if not folder.is_dir() or not any(folder.iterdir()):
         raise UnusableInput(f"the model of {called} is not there any more: {artifact.uri} holds no file", fix=fix)
 

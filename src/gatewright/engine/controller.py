@@ -122,8 +122,12 @@ class Controller:
         version = self._workspace.registry.find(rollout.model, digest) if digest else None
         if digest is not None and version is None:
             raise GatewrightError(f"{digest} is not registered", fix="this is a fault of Gatewright: please report it")
-        with self._workspace.rollouts.fenced(rollout):
-            self._workspace.registry.mark_serving(rollout.model, version)
+
+        def mark() -> None:
+            with self._workspace.rollouts.fenced(rollout):
+                self._workspace.registry.mark_serving(rollout.model, version)
+
+        self._workspace.database.repeat(mark)
 
 
 def look_again_s(rollout: Rollout) -> float:

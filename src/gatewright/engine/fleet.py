@@ -17,6 +17,7 @@ from gatewright.workspace import Workspace
 _SLICE_S = 0.25
 _IDLE_S = 1.0
 _AFTER_ERROR_S = 5.0
+_REFRESH_S = 15.0
 
 
 class Journal(Protocol):
@@ -70,7 +71,7 @@ class Fleet:
     def run(self, *, until_idle: bool = False) -> None:
         """Tick what is due, sleep, again; leases are given back at the end. With `until_idle` while there is work.
 
-        Rollouts that begin meanwhile are taken up within a second.
+        Rollouts that begin meanwhile are taken up within a second, those of other machines within 15 seconds.
         """
         self._tell("started")
         try:
@@ -88,6 +89,7 @@ class Fleet:
     def look(self) -> int:
         """Tick every open rollout that is due; how many that were."""
         now = self._clock.now().timestamp()
+        self._refresh()
         found = dict(self._rollouts.open_ids())
         for gone in self._charges.keys() - found.keys():
             del self._charges[gone]
@@ -100,6 +102,13 @@ class Fleet:
         for workspace in self._workspaces.values():
             tell_due(workspace, self._progress)  # also what the end of a rollout has left untold
         return ticked
+
+    def _refresh(self) -> None:
+        """What other machines have started; that they cannot be asked does not end what is driven here."""
+        try:
+            self._rollouts.refresh(older_than_s=_REFRESH_S)
+        except GatewrightError as error:
+            self._tell("error", rollout="", model="", error=str(error), fix=error.fix)
 
     def _look_at(self, charge: _Charge) -> None:
         """One tick of one rollout. What goes wrong with it is told and tried again later."""

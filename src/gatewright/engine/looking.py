@@ -6,6 +6,7 @@ from gatewright.domain.errors import GatewrightError, LeaseLost
 from gatewright.domain.evidence import Look
 from gatewright.domain.lineage import Artifact
 from gatewright.domain.rollout import Phase, Rollout, World
+from gatewright.engine.proofs import model_folder
 from gatewright.rules import evidence, sight
 from gatewright.workspace import Workspace
 
@@ -81,7 +82,10 @@ def _arms(workspace: Workspace, rollout: Rollout) -> tuple[Artifact, Artifact | 
     stable = workspace.registry.find(rollout.model, rollout.stable) if rollout.stable else None
     if canary is None:
         raise GatewrightError(f"{rollout.canary} is not registered", fix="register it first: gatewright register")
-    return canary.artifact, stable.artifact if stable else None
+    arms = canary.artifact, stable.artifact if stable else None
+    for arm in filter(None, arms):
+        model_folder(workspace, arm)
+    return arms
 
 
 def _told(error: Exception) -> str:

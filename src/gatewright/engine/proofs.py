@@ -7,12 +7,27 @@ from pathlib import Path
 from gatewright.domain.errors import DigestChanged, UnusableInput
 from gatewright.domain.lineage import Artifact, DataVersion, ModelVersion
 from gatewright.effects.files import measure_artifact
+from gatewright.ports import CarriesModels
 from gatewright.workspace import Workspace
+
+
+def keep_model(workspace: Workspace, artifact: Artifact) -> None:
+    """Have the model where the jobs on other machines find it, if the registry carries models."""
+    if isinstance(workspace.registry, CarriesModels):
+        workspace.registry.keep(artifact)
+
+
+def model_folder(workspace: Workspace, artifact: Artifact) -> Path:
+    """The folder of a model; brought here when another machine made it and the registry carries models."""
+    folder = workspace.root / artifact.uri
+    if not folder.is_dir() and isinstance(workspace.registry, CarriesModels):
+        workspace.registry.bring(artifact)
+    return folder
 
 
 def proven_artifact(workspace: Workspace, recorded: Artifact) -> Artifact:
     """An artifact measured again, its uri absolute; DigestChanged when a byte differs."""
-    found = measure_artifact(workspace.root / recorded.uri)
+    found = measure_artifact(model_folder(workspace, recorded))
     if found.digest != recorded.digest:
         raise DigestChanged(f"the model in {recorded.uri}", recorded=recorded.digest, found=found.digest)
     return found
@@ -20,7 +35,7 @@ def proven_artifact(workspace: Workspace, recorded: Artifact) -> Artifact:
 
 def proven_version(workspace: Workspace, role: str, version: ModelVersion) -> Artifact:
     """A registered version's artifact measured again, its uri absolute; UnusableInput when a byte differs."""
-    found = measure_artifact(workspace.root / version.artifact.uri)
+    found = measure_artifact(model_folder(workspace, version.artifact))
     if found.digest != version.artifact.digest:
         raise UnusableInput(
             f"the {role} in {version.artifact.uri} is not the registered version {version.number}: "

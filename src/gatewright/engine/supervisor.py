@@ -124,7 +124,7 @@ class Supervisor:
 
 def _opened(root: Path, model: str) -> Workspace:
     """A workspace that does not wait long for the state database: a lease lapses while somebody else holds it, too."""
-    return Workspace.open(root, model, busy_s=_BUSY_S)
+    return Workspace.open(root, model, busy_s=_BUSY_S, here_only=True)
 
 
 def _runtime(workspace: Workspace) -> ModelRuntime:

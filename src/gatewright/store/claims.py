@@ -10,7 +10,7 @@ from gatewright.domain.claim import Claim, ClaimState, Started, Subject
 from gatewright.domain.errors import LeaseLost, StartFailed
 from gatewright.effects.processes import has_ended
 from gatewright.rules.watching import ATTEMPTS, LEASE_S, claim_id, next_wait_s, run_id
-from gatewright.store.database import Database
+from gatewright.store.database import Database, repeated
 
 _TIMES = ("claimed_at", "lease_until", "not_before")
 _OF_SUBJECT = tuple(field.name for field in fields(Subject))
@@ -65,6 +65,7 @@ class Claims:
         )  # fmt: skip
         return self._insert("claim-noted", claim)
 
+    @repeated
     def take_over(self, claim: Claim, owner: str, now: datetime) -> Claim | None:
         """The same claim under `owner`, whose start was not confirmed; None while another may still confirm it.
 
@@ -104,6 +105,7 @@ class Claims:
         """Leave the claim to the next look without counting an attempt: what it waits for goes by itself."""
         self._delay(claim, why, now, now, claim.attempts)
 
+    @repeated
     def retry(self, model: str, now: datetime) -> int:
         """Let claims of `model` whose start failed for good be started anew; how many those are."""
         with self._database.transaction("claims-retried") as connection:
@@ -114,6 +116,7 @@ class Claims:
             )
             return changed.rowcount
 
+    @repeated
     def _insert(self, name: str, claim: Claim) -> bool:
         values = [getattr(claim.subject if name in _OF_SUBJECT else claim, name) for name in _COLUMNS]
         values = [value.isoformat() if isinstance(value, datetime) else value for value in values]
@@ -122,6 +125,7 @@ class Claims:
             sql = f"INSERT INTO claims ({', '.join(_COLUMNS)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
             return connection.execute(sql, values).rowcount == 1
 
+    @repeated
     def _end(self, claim: Claim, state: ClaimState, outcome: str, place: str, attempts: int | None = None) -> None:
         with self._database.transaction(f"claim-{state}") as connection:
             changed = connection.execute(
@@ -131,6 +135,7 @@ class Claims:
             )
             _refuse_lost(changed.rowcount, claim)
 
+    @repeated
     def _delay(self, claim: Claim, why: str, now: datetime, later: datetime, attempts: int) -> None:
         with self._database.transaction("claim-delayed") as connection:
             changed = connection.execute(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial, wraps
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from gatewright.domain.errors import DatabaseBusy, UnusableInput, WorldFailed
 from gatewright.effects.failpoints import failpoint
@@ -15,6 +16,8 @@ from gatewright.effects.locks import writer_of
 from gatewright.effects.processes import is_stopped
 
 BUSY_S = 10.0
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class Database:
@@ -53,11 +56,23 @@ class Database:
         """A number that differs after another connection has committed a change."""
         return int(self.rows("PRAGMA data_version")[0][0])
 
+    def refresh(self, *, older_than_s: float = 0.0) -> None:
+        """Take in what other machines have changed, unless that was done so lately; alone there is nothing to do."""
+
+    def repeat(self, work: Callable[[], _T]) -> _T:
+        """`work`, which is one transaction; where the state is shared, again when another machine was faster."""
+        return work()
+
+    def handing_over(self, run: str, name: str) -> AbstractContextManager[None]:
+        """Around the writing of the hand-off `name` of `run`: where the state is shared, it is told to the others."""
+        return nullcontext()
+
     @contextmanager
-    def transaction(self, name: str) -> Iterator[sqlite3.Connection]:
+    def transaction(self, name: str, *, later: bool = False) -> Iterator[sqlite3.Connection]:
         """One atomic, durable change; `name` names its failpoints `before-commit:` and `after-commit:`.
 
         Inside of another one it is a part of that: committed with it, and taken back alone when it fails.
+        `later`: other machines may hear of it together with the next one.
         """
         if self._connection.in_transaction:
             with self._savepoint():
@@ -104,6 +119,27 @@ class Database:
                 for statement in _statements(migration.read_text("utf-8")):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number}")
+
+
+class _OnDatabase(Protocol):
+    @property
+    def _database(self) -> Database: ...
+
+
+_S = TypeVar("_S", bound=_OnDatabase)
+
+
+def repeated(method: Callable[Concatenate[_S, _P], _T]) -> Callable[Concatenate[_S, _P], _T]:
+    """For a method of a store that is one transaction: made anew when another machine changed the state meanwhile.
+
+    What it checks is checked again then, so that it may well end otherwise: LeaseLost, say.
+    """
+
+    @wraps(method)
+    def call(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return self._database.repeat(partial(method, self, *args, **kwargs))
+
+    return call
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from gatewright.domain.documents import canonical_json
 from gatewright.domain.notice import Notice
 from gatewright.store.codec import decode
-from gatewright.store.database import Database
+from gatewright.store.database import Database, repeated
 
 PAUSES_S = (1.0, 5.0, 30.0, 300.0, 3600.0)
 """From one try to the next; after the last one it is given up."""
@@ -63,6 +63,7 @@ class Notices:
         times = [row["next_at"] for row in rows if row["notifier"] in notifiers]
         return datetime.fromisoformat(min(times)) if times else None
 
+    @repeated
     def claim(self, letter: Letter, now: datetime) -> bool:
         """Write down that it is being told now, and when it would be tried again; False if somebody else tells it."""
         after = now + timedelta(seconds=PAUSES_S[letter.tries]) if letter.tries < len(PAUSES_S) else None
@@ -74,6 +75,7 @@ class Notices:
             )
         return changed.rowcount == 1
 
+    @repeated
     def told(self, letter: Letter, now: datetime) -> None:
         """It was taken: nobody tells it again."""
         with self._database.transaction("notice-told") as connection:
@@ -82,6 +84,7 @@ class Notices:
                 (now.isoformat(), letter.notice.id, letter.notifier),
             )
 
+    @repeated
     def failed(self, letter: Letter, error: str) -> None:
         """It was not taken; the next try is planned already, if there is one."""
         with self._database.transaction("notice-failed") as connection:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gatewright.domain.lineage import DataVersion
-from gatewright.store.database import Database
+from gatewright.store.database import Database, repeated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,7 @@ class Pins:
         )
         return Seen(pin=row["pin"], version=row["version"], whole=bool(row["whole"])) if row else None
 
+    @repeated
     def put(self, version: DataVersion, pin: str, *, whole: bool, now: datetime) -> None:
         """Remember that `pin` stands for `version`."""
         with self._database.transaction("pin") as connection:

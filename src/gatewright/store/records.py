@@ -11,7 +11,7 @@ from typing import Any
 from gatewright.domain.documents import canonical_json, read_json, sha256
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.records import TERMINAL_KINDS, DeploymentRecord
-from gatewright.store.database import Database
+from gatewright.store.database import Database, repeated
 
 GENESIS = "sha256:" + "0" * 64
 
@@ -39,6 +39,7 @@ class Records:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @repeated
     def append(self, event: Event) -> DeploymentRecord:
         """Link one event in a transaction of its own; a second terminal event of a run returns the first."""
         with self._database.transaction("record") as connection:

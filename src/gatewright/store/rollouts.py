@@ -15,7 +15,7 @@ from gatewright.domain.notice import Notice
 from gatewright.domain.rollout import Command, Phase, Rollout, Verb
 from gatewright.effects.processes import has_ended
 from gatewright.store.codec import decode
-from gatewright.store.database import Database
+from gatewright.store.database import Database, repeated
 from gatewright.store.notices import post
 from gatewright.store.records import Event, link
 from gatewright.store.routes import withdraw
@@ -27,6 +27,11 @@ class Rollouts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def refresh(self, *, older_than_s: float = 0.0) -> None:
+        """Take in what other machines have changed, where they share the state; see `Database.refresh`."""
+        self._database.refresh(older_than_s=older_than_s)
+
+    @repeated
     def start(self, rollout: Rollout, event: Event, *, lift: bool = False) -> Rollout:
         """Insert the rollout with its first record; the same run gets the rollout it already has.
 
@@ -94,9 +99,13 @@ class Rollouts:
 
         The lease of a process of this machine that was killed is over at once: nobody is left to drive under it. One
         that ends further ahead than it lasts was given before the clock went back: it lasts its length from now on.
+
+        Where the state is shared, other machines hear of it with the change that is made under it, which is refused
+        when another was made before: until then looking is all that is done under it.
         """
+        self._database.refresh()
         longest = (now + timedelta(seconds=seconds)).isoformat()
-        with self._database.transaction("lease") as connection:
+        with self._database.transaction("lease", later=True) as connection:
             row = connection.execute("SELECT * FROM rollouts WHERE id = ?", (rollout.id,)).fetchone()
             held = row["lease_owner"] not in (None, owner) and row["lease_until"] > now.isoformat()
             refused = held and not has_ended(row["lease_owner"])
@@ -128,6 +137,7 @@ class Rollouts:
                 )
             yield
 
+    @repeated
     def release(self, rollout: Rollout, owner: str) -> None:
         """Give the lease back so that the next controller need not wait for its end."""
         with self._database.transaction("lease-release") as connection:
@@ -135,6 +145,7 @@ class Rollouts:
                 "UPDATE rollouts SET lease_until = '' WHERE id = ? AND lease_owner = ?", (rollout.id, owner)
             )
 
+    @repeated
     def advance(
         self,
         before: Rollout,
@@ -173,6 +184,7 @@ class Rollouts:
             post(connection, letters)
         return after
 
+    @repeated
     def command(self, rollout: Rollout, verb: Verb, actor: str, at: datetime, step: int | None = None) -> None:
         """Leave a command for the next tick, bound to the rollout's canary and, if need be, to one step."""
         with self._database.transaction("command") as connection:

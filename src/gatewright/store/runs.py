@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -39,12 +39,21 @@ class Handoff:
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
+Around = Callable[[str, str], AbstractContextManager[None]]
+"""What stands around the writing of a hand-off, given the run and the name: others may have to hear of it."""
+
+
+def _alone(run: str, name: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 class RunFolder:
     """The hand-offs of one run."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, around: Around = _alone) -> None:
         self.path = path
         self.id = path.name
+        self._around = around
 
     def write(self, name: str, handoff: Handoff) -> str:
         """Write `<name>.json` whole or not at all; returns its digest."""
@@ -60,7 +69,8 @@ class RunFolder:
             **handoff.body,
         }
         digest = sha256(canonical_json(document))
-        write_atomic(self.path / f"{name}.json", pretty_json({**document, "digest": digest}))
+        with self._around(self.id, name):
+            write_atomic(self.path / f"{name}.json", pretty_json({**document, "digest": digest}))
         return digest
 
     def read(self, name: str) -> Handoff | None:
@@ -128,8 +138,9 @@ class RunFolder:
 class Runs:
     """All runs below `.gatewright/runs`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, around: Around = _alone) -> None:
         self.root = root
+        self._around = around
 
     def create(self, run_id: str, *, again: bool = False) -> RunFolder:
         """A new, empty run folder; `again` allows for one that is there already.
@@ -141,12 +152,12 @@ class Runs:
             if not (other / f"{LOCK}.json").exists():
                 sweep(other)
         path.mkdir(parents=True, exist_ok=again)
-        return RunFolder(path)
+        return RunFolder(path, self._around)
 
     def find(self, run_id: str) -> RunFolder | None:
         """The run with this id, if it was opened."""
         path = safe_join(self.root, run_id)
-        return RunFolder(path) if (path / f"{LOCK}.json").is_file() else None
+        return RunFolder(path, self._around) if (path / f"{LOCK}.json").is_file() else None
 
     def get(self, run_id: str) -> RunFolder:
         """The run with this id; UnusableInput with the known ones when there is none."""
@@ -154,13 +165,15 @@ class Runs:
         if not (path / f"{LOCK}.json").is_file():
             known = ", ".join(run.id for run in self.all()[-5:]) or "none yet"
             raise UnusableInput(f"there is no run {run_id!r}", fix=f"newest runs: {known}")
-        return RunFolder(path)
+        return RunFolder(path, self._around)
 
     def all(self) -> tuple[RunFolder, ...]:
         """Every run that was opened, oldest first."""
         if not self.root.is_dir():
             return ()
-        return tuple(RunFolder(path) for path in sorted(self.root.iterdir()) if (path / f"{LOCK}.json").is_file())
+        return tuple(
+            RunFolder(path, self._around) for path in sorted(self.root.iterdir()) if (path / f"{LOCK}.json").is_file()
+        )
 
     def open(self) -> tuple[RunFolder, ...]:
         """Runs that have not ended, oldest first."""

@@ -16,6 +16,7 @@ from gatewright.adapters.data.laying import CHANGED, lay_files
 from gatewright.domain.errors import DataError, DigestChanged, Place, Problem, UnusableInput, WorldFailed
 from gatewright.domain.lineage import DataFile, DataVersion
 from gatewright.effects.digest_cache import DigestCache
+from gatewright.effects.opened import changing
 from gatewright.effects.tables import FORMATS
 from gatewright.ports import Pin, Progress
 from gatewright.store.data_cache import Content, DataCache
@@ -243,11 +244,6 @@ def unusable(uri: str, what: str) -> DataError:
     """The error for a source that holds nothing to use."""
     problem = Problem(where=Place(file=uri), field="", what=what)
     return DataError(f"{uri} is not usable data", (problem,), fix="see docs/data.md, Where the bytes are")
-
-
-def changing(uri: str, what: str) -> WorldFailed:
-    """The error for a source that somebody writes to while it is read."""
-    return WorldFailed(f"{uri} changed while it was read: {what}", fix="add it again when nobody writes to it")
 
 
 def _is_data(path: str) -> bool:

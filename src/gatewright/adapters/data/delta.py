@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from gatewright.adapters.data.addresses import check_url
 from gatewright.adapters.data.cached import CHUNK, CachedSource, Item, Surroundings, data_items, unusable
-from gatewright.adapters.data.opened import asking, opened
 from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.lineage import DataVersion
+from gatewright.effects.addresses import check_url
 from gatewright.effects.files import safe_join
+from gatewright.effects.opened import asking, opened
 from gatewright.ports import Pin
 
 _AT = "?version="

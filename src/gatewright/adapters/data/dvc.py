@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gatewright.adapters.data.addresses import check_url
 from gatewright.adapters.data.cached import CHUNK, CachedSource, Item, Surroundings, data_items, unusable
-from gatewright.adapters.data.opened import asking, opened
 from gatewright.config.nodes import parse
 from gatewright.domain.errors import DataError, UnusableInput, WorldFailed
 from gatewright.domain.lineage import DataVersion
+from gatewright.effects.addresses import check_url
 from gatewright.effects.files import read_bytes, safe_join
+from gatewright.effects.opened import asking, opened
 from gatewright.ports import Pin
 
 _LIMIT = 1 << 20

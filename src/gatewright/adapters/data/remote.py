@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gatewright.adapters.data.addresses import check_url
 from gatewright.adapters.data.cached import CachedSource, Item, Surroundings, data_items, unusable
-from gatewright.adapters.data.opened import CONNECT_S, READ_S, asking, opened
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.lineage import DataVersion
+from gatewright.effects.addresses import check_url
+from gatewright.effects.opened import CONNECT_S, READ_S, asking, opened
 from gatewright.effects.tables import FORMATS
 from gatewright.ports import Pin
 

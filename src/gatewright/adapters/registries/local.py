@@ -6,24 +6,31 @@ import shutil
 import sqlite3
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Annotated
+
+from annotated_types import MinLen
 
 from gatewright.domain.errors import DigestChanged
 from gatewright.domain.lineage import Artifact, ModelVersion
 from gatewright.effects.files import copy_tree_atomic, measure_artifact
+from gatewright.effects.model_store import ModelStore
 from gatewright.ports import Context, Registration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The local registry has no options."""
+    """`store`: a folder or URL (s3://bucket/models) where models lie by digest, for jobs on other machines."""
+
+    store: Annotated[str, MinLen(1)] | None = None
 
 
 class LocalRegistry:
-    """Port `Registry` on files and SQLite; everything stays below `.gatewright`."""
+    """Ports `Registry` and `CarriesModels` on files and the state database; without a store all is in `.gatewright`."""
 
     def __init__(self, options: Options, context: Context) -> None:
         self._context = context
         self._folder = context.root / ".gatewright" / "registry"
+        self._models = ModelStore(options.store, context.root) if options.store else None
 
     def register(self, registration: Registration) -> ModelVersion:
         """Copy the artifact to its digest and number it; the same digest gives the version it already has."""
@@ -32,6 +39,24 @@ class LocalRegistry:
         if existing := self.find(candidate.model, artifact.digest):
             return existing
         stored = self._store(artifact)
+        self.keep(stored)
+        self._context.database.repeat(lambda: self._number(registration, stored))
+        found = self.find(candidate.model, artifact.digest)
+        assert found is not None
+        return found
+
+    def keep(self, artifact: Artifact) -> None:
+        """Have it in the store, if there is one."""
+        if self._models is not None:
+            self._models.keep(self._context.root / artifact.uri, artifact.digest)
+
+    def bring(self, artifact: Artifact) -> None:
+        """Lay it at its uri, if there is a store."""
+        if self._models is not None:
+            self._models.bring(artifact.digest, self._context.root / artifact.uri)
+
+    def _number(self, registration: Registration, stored: Artifact) -> None:
+        candidate = registration.candidate
         with self._context.database.transaction("register") as connection:
             number = connection.execute(
                 "SELECT coalesce(max(number), 0) + 1 FROM versions WHERE model = ?", (candidate.model,)
@@ -52,9 +77,6 @@ class LocalRegistry:
                     self._context.clock.now().isoformat(),
                 ),
             )
-        found = self.find(candidate.model, artifact.digest)
-        assert found is not None
-        return found
 
     def find(self, model: str, digest: str) -> ModelVersion | None:
         """The version of `model` with this artifact digest."""
@@ -70,6 +92,9 @@ class LocalRegistry:
 
     def mark_serving(self, model: str, version: ModelVersion | None) -> None:
         """Make `version` the baseline; None leaves the model without one."""
+        self._context.database.repeat(lambda: self._mark(model, version))
+
+    def _mark(self, model: str, version: ModelVersion | None) -> None:
         with self._context.database.transaction("serving") as connection:
             if version is None:
                 connection.execute("DELETE FROM serving WHERE model = ?", (model,))

@@ -13,6 +13,7 @@ from gatewright.domain.project import Project
 from gatewright.effects.files import measure_artifact, remove
 from gatewright.effects.git import commit
 from gatewright.engine.handover import Handover
+from gatewright.engine.proofs import keep_model
 from gatewright.engine.reuse import stand_in
 from gatewright.ports import Job, JobResult, Progress
 from gatewright.store.runs import CANDIDATE, Handoff, RunFolder
@@ -75,6 +76,7 @@ def train(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
         trained_at=workspace.clock.now(),
     )
     handover.outputs["artifact"] = artifact.digest
+    keep_model(workspace, artifact)
     return handover.finish(
         "passed",
         {"candidate": plain(candidate), "seconds": round(result.seconds, 3), "environment": _environment()},

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from gatewright.adapters.data.addresses import check_url
 from gatewright.domain.errors import UnusableInput
+from gatewright.effects.addresses import check_url
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
-from gatewright.adapters.data.addresses import refuse_link_local
-from gatewright.adapters.data.cached import changing
 from gatewright.domain.errors import GatewrightError, UnusableInput, WorldFailed
+from gatewright.effects.addresses import refuse_link_local
 
 CONNECT_S = 10.0
 READ_S = 60.0
@@ -53,6 +52,11 @@ def opened(scheme: str, *, connect_s: float = CONNECT_S, read_s: float = READ_S)
             f"{scheme}:// needs a package that is not installed: {error}",
             fix=_EXTRA.get(scheme.removesuffix("s") if scheme == "https" else scheme, "pip install fsspec"),
         ) from error
+
+
+def changing(uri: str, what: str) -> WorldFailed:
+    """The error for a source that somebody writes to while it is read."""
+    return WorldFailed(f"{uri} changed while it was read: {what}", fix="add it again when nobody writes to it")
 
 
 @contextmanager

@@ -1,0 +1,104 @@
+"""Every stage in a fresh clone, as jobs of a CI make them: only the git remote and the store of models are shared."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatewright.domain.rollout import Phase
+from gatewright.workspace import Workspace
+from tests.fixtures import toy
+from tests.fixtures.clones import clone, remote_of
+from tests.fixtures.live import Project, free_port
+from tests.fixtures.load import Load
+from tests.fixtures.repository import commit_all, git
+
+REF = "refs/gatewright/state"
+
+
+class Jobs:
+    """A remote, a store of models, and as many fresh clones as there are jobs; `deploy` is the one that stays."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made = 0
+        self.port = free_port()
+        source = toy.write_project(folder / "source", port=self.port)
+        toy.write_recipe(source, kind="good", seed=1)
+        store = {"kind": "local", "store": str(folder / "models")}
+        toy.configure(source, port=self.port, state={"kind": "git"}, registry=store, rollout={"lease": "60s"})
+        commit_all(source)
+        self.remote = remote_of(folder, source)
+        self.deploy = self.fresh()
+
+    def fresh(self) -> Project:
+        """A new clone, shallow as a CI makes it."""
+        self._made += 1
+        root = clone(self.remote, self._folder / f"job-{self._made}", shallow=True)
+        return Project(root=root, port=self.port)
+
+    def do(self, *words: str, at: Project | None = None) -> Any:
+        """One job: a command in a clone of its own, which ends well; its JSON."""
+        project = at or self.fresh()
+        done = project.command(*words, "--output", "json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert git(project.root, "status", "--porcelain") == ""
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    made = Jobs(tmp_path)
+    try:
+        yield made
+    finally:
+        made.deploy.command("serve", "stop")
+
+
+def phase(jobs: Jobs) -> Phase:
+    """What the newest rollout is, as the deploy host tells."""
+    return jobs.deploy.rollout().phase
+
+
+def test_each_stage_in_a_clone_of_its_own_up_to_the_promotion(jobs: Jobs) -> None:
+    baseline = toy.register(jobs.fresh().root, "good", serving=True)
+    run = jobs.do("validate")["run"]
+    trained = jobs.do("train", "--run", run)["outputs"]["artifact"]
+    judging = jobs.fresh()
+    report = jobs.do("evaluate", "--run", run, at=judging)
+    assert report["inputs"]["baseline"] == baseline.artifact.digest
+    jobs.do("gate", "--run", run, at=judging)
+    assert jobs.do("register", "--run", run)["version"]["number"] == baseline.number + 1
+    started = jobs.do("canary", "--run", run, "--detach", at=jobs.deploy)
+    assert started["canary"] == trained
+    assert jobs.do("rollout", "status")["rollout"] == started["rollout"]
+    with Load(jobs.port, rate=60.0):
+        _tick_until_promoted(jobs)
+    record = jobs.do("rollout", "finish", "--run", run, "--no-wait", at=jobs.deploy)
+    assert record["status"] == "promoted"
+    found = jobs.fresh()
+    assert [row["state"] for row in jobs.do("runs", "list", at=found)] == ["promoted"]
+    assert jobs.do("records", "verify", at=found) is not None
+    with found.workspace() as workspace:
+        serving = workspace.registry.serving(toy.MODEL)
+        assert serving is not None
+        assert serving.artifact.digest == trained
+    subjects = git(jobs.remote, "log", "--format=%s", REF).splitlines()
+    assert "rollout-promoted" in subjects
+
+
+def _tick_until_promoted(jobs: Jobs) -> None:
+    deadline = time.monotonic() + 60.0
+    while phase(jobs) is not Phase.PROMOTED:
+        assert time.monotonic() < deadline, jobs.deploy.rollout().why
+        done: subprocess.CompletedProcess[str] = jobs.deploy.command("rollout", "tick")
+        assert done.returncode == 0, done.stderr
+    with jobs.deploy.workspace() as workspace:
+        assert isinstance(workspace, Workspace)
+        assert workspace.records.first_broken() is None
