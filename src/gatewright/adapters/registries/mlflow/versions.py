@@ -66,11 +66,10 @@ class Versions:
 
         A number is given after the lower ones are there for everybody, so whoever looks after it created sees them.
         """
-        first, *others = self.of_digest(model, digest) or [None]
-        for each in others:
-            assert each is not None
+        found = self.of_digest(model, digest)
+        for each in found[1:]:
             self.delete(each["version"])
-        return first
+        return found[0] if found else None
 
     def numbered(self, number: int) -> dict[str, Any] | None:
         """The version with this number; None when there is none."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import SplitResult, quote, urlencode
 
 from gatewright.adapters.registries.mlflow.credentials import Credentials
 from gatewright.domain.errors import WorldFailed
 from gatewright.effects.failpoints import failpoint
 from gatewright.ports import Clock
+
+T = TypeVar("T")
 
 _LIMIT = 32 << 20
 _WAITS_S = (0.3, 1.0)
@@ -94,7 +96,7 @@ class Wire:
 
         return self._repeated(once)
 
-    def _repeated(self, once: Any) -> Any:
+    def _repeated(self, once: Callable[[], T]) -> T:
         for wait_s in _WAITS_S:
             try:
                 return once()
