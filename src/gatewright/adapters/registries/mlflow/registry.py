@@ -130,7 +130,7 @@ class MlflowRegistry:
     def _create(self, versions: Versions, registration: Registration) -> dict[str, Any]:
         candidate, tracking = registration.candidate, self._tracking
         artifact, source = candidate.artifact, self._context.root / candidate.artifact.uri
-        run = tracking.begin(registration, self._context.clock.now())
+        run = tracking.begin(registration, versions.name, self._context.clock.now())
         local = self._copied(source, artifact)
         self._upload(run, registration, local)
         tracking.describe(run, registration)

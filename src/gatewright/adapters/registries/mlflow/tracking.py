@@ -20,6 +20,7 @@ DATA, REPORT, SIZE, MODEL = (
     "gatewright.size",
     "gatewright.model",
 )
+REGISTERED = "gatewright.registered_model"
 COMMIT = "mlflow.source.git.commit"
 _EXISTS, _MISSING = "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"
 # What one log-batch takes (mlflow, validation.py).
@@ -43,11 +44,19 @@ class Tracking:
     def __init__(self, wire: Wire, experiment: str) -> None:
         self._wire, self._experiment = wire, experiment
 
-    def begin(self, registration: Registration, now: datetime) -> TrackedRun:
-        """The run of this digest and run of ours: the oldest one there is, so that an upload goes on, or a new one."""
+    def begin(self, registration: Registration, registered: str, now: datetime) -> TrackedRun:
+        """The run of this digest and run of ours on its way into the registered model `registered`.
+
+        The oldest one there is, so that an upload goes on; or a new one.
+        """
         experiment = self._experiment_id()
         candidate = registration.candidate
-        wanted = {DIGEST: candidate.artifact.digest, RUN: registration.run, MODEL: candidate.model}
+        wanted = {
+            DIGEST: candidate.artifact.digest,
+            RUN: registration.run,
+            MODEL: candidate.model,
+            REGISTERED: registered,
+        }
         clauses = [f"tags.`{key}` = {quoted(value)}" for key, value in wanted.items()]
         found = self._wire.post(
             "runs/search",

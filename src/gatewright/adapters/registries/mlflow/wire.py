@@ -155,6 +155,10 @@ class Wire:
         if status in (401, 403):
             fix = "set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, of somebody "
             raise WorldFailed(f"{said}: not allowed", fix=f"{fix}who may write there")
+        if 300 <= status < 400:
+            raise WorldFailed(
+                f"{said}: a redirect, which is not followed", fix="write the address to which it leads, if it is yours"
+            )
         if status in (413, 507):
             told = f" for a file of {size:,} bytes" if size else ""
             raise WorldFailed(

@@ -1,0 +1,200 @@
+"""The whole chain on a real MLflow server: what its own client sees, what a kill leaves, and many at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatewright.effects.files import measure_artifact
+from gatewright.effects.processes import wait_until
+from gatewright.workspace import Workspace
+from tests.fixtures import toy
+from tests.fixtures.live import Project, free_port
+from tests.fixtures.load import Load
+from tests.fixtures.tracking_server import TrackingServer
+
+pytestmark = [pytest.mark.xdist_group("mlflow"), pytest.mark.timeout(400)]
+
+LINEAGE = """
+model = client.get_registered_model(words[0])
+versions = sorted(client.search_model_versions(f"name='{words[0]}'"), key=lambda each: int(each.version))
+found = {"aliases": {name: int(number) for name, number in model.aliases.items()}, "versions": []}
+for each in versions:
+    run = client.get_run(each.run_id)
+    found["versions"].append({
+        "number": int(each.version),
+        "tags": each.tags,
+        "model": [entry.path for entry in client.list_artifacts(each.run_id, "model")],
+        "evidence": [entry.path for entry in client.list_artifacts(each.run_id, "gatewright")],
+        "params": run.data.params,
+        "metrics": run.data.metrics,
+        "status": run.info.status,
+        "data": [one.dataset.name for one in run.inputs.dataset_inputs],
+        "at": each.source,
+    })
+"""
+REGISTER = """
+import sys
+from pathlib import Path
+from gatewright.adapters.registries.mlflow.registry import MlflowRegistry, Options
+from gatewright.ports import Context
+from gatewright.store.database import Database
+from gatewright.testing.registries import MODEL, registration
+from gatewright.workspace import SystemClock
+
+root, address, name, run = Path(sys.argv[1]), *sys.argv[2:]
+database = Database(root / ".gatewright" / "state.db")
+context = Context(root=root, model=MODEL, database=database, clock=SystemClock())
+registry = MlflowRegistry(Options(tracking_uri=address, name=name), context)
+wanted = registration(root, run=run)
+print("ready", flush=True)
+sys.stdin.readline()
+print(registry.register(wanted).number)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, mlflow_server: TrackingServer) -> Iterator[Project]:
+    found = Project(root=tmp_path / "project", port=free_port())
+    registry = {"kind": "mlflow", "tracking_uri": mlflow_server.address, "name": f"people-{found.port}"}
+    toy.write_project(found.root, port=found.port, registry=registry)
+    try:
+        yield found
+    finally:
+        found.command("serve", "stop")
+
+
+def seen(server: TrackingServer, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = server.seen_by_mlflow(LINEAGE, name)
+    return found
+
+
+def test_a_pipeline_s_version_report_aliases_and_lineage_are_seen_by_mlflow_s_own_client(
+    project: Project, mlflow_server: TrackingServer
+) -> None:
+    first = project.command("run", "--bootstrap-by", "tests")
+    assert first.returncode == 0, first.stdout + first.stderr
+    name = f"people-{project.port}"
+    toy.write_recipe(project.root, kind="good", seed=1)
+    toy.add_data(project.root, "train-1", toy.people(700))
+    with Load(project.port) as load:
+        second = project.command("run")
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert not load.failures
+    again = project.command("run", "--if-changed")
+    assert (again.returncode, "nothing changed" in again.stdout) == (0, True)
+    found = seen(mlflow_server, name)
+    assert found["aliases"] == {"production": 2, "previous": 1}
+    assert [each["number"] for each in found["versions"]] == [1, 2]
+    newest = found["versions"][1]
+    rollout = project.rollout()
+    assert newest["tags"]["gatewright.model_digest"] == rollout.canary
+    assert newest["tags"]["gatewright.run"] == project.runs()[-1]
+    assert newest["tags"]["gatewright.data_digest"].startswith("sha256:")
+    assert newest["tags"]["gatewright.report_digest"].startswith("sha256:")
+    assert "mlflow.source.git.commit" in newest["tags"]
+    assert {Path(path).name for path in newest["model"]} == {"model.skops", "signature.json"}
+    assert {"evaluation-report.json", "verdict.json"} <= {Path(path).name for path in newest["evidence"]}
+    assert newest["metrics"]["overall_accuracy"] > 0.7
+    assert newest["params"]["format"] == "skops"
+    assert newest["status"] == "FINISHED"
+    assert len(newest["data"]) == 2
+    with_bytes = brought(project, mlflow_server)
+    assert with_bytes == rollout.canary
+
+
+def brought(project: Project, server: TrackingServer) -> str:
+    """The digest of what production serves as another machine gets it: the same files without any state."""
+    with project.workspace() as here:
+        config = (here.root / "gatewright.yaml").read_text()
+    there = project.root.parent / "there"
+    there.mkdir()
+    (there / "gatewright.yaml").write_text(config)
+    workspace = Workspace.open(there)
+    try:
+        version = workspace.registry.serving(toy.MODEL)
+        assert version is not None
+        workspace.registry.bring(version.artifact)  # type: ignore[attr-defined]
+        return measure_artifact(there / version.artifact.uri).digest
+    finally:
+        workspace.database.close()
+
+
+def start(root: Path, server: TrackingServer, name: str, run: str, **environment: str) -> subprocess.Popen[str]:
+    root.mkdir(parents=True, exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", REGISTER, str(root), server.address, name, run],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def test_processes_that_register_one_model_at_once_give_one_version(
+    mlflow_server: TrackingServer, tmp_path: Path
+) -> None:
+    name = f"at-once-{free_port()}"
+    started = [start(tmp_path / f"m{number}", mlflow_server, name, f"r{number}") for number in range(3)]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    outputs = [process.communicate("go\n", timeout=120) for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], outputs
+    found = seen(mlflow_server, name)
+    (version,) = found["versions"]
+    assert {out.strip() for out, _ in outputs} == {str(version["number"])}
+    assert found["aliases"] == {"candidate": version["number"]}
+
+
+@pytest.mark.parametrize("killed_at", ["before-http:mlflow-upload@2", "after-http:mlflow-upload@1"])
+def test_a_client_that_is_killed_while_it_uploads_goes_on_to_one_version(
+    mlflow_server: TrackingServer, tmp_path: Path, killed_at: str
+) -> None:
+    name = f"killed-{free_port()}"
+    armed = {"GATEWRIGHT_TESTING": "1", "GATEWRIGHT_FAILPOINTS": killed_at}
+    first = start(tmp_path / "m", mlflow_server, name, "r1", **armed)
+    _, error = first.communicate("go\n", timeout=120)
+    assert first.returncode == -signal.SIGKILL, error
+    second = start(tmp_path / "m", mlflow_server, name, "r1")
+    out, error = second.communicate("go\n", timeout=120)
+    assert second.returncode == 0, error
+    (version,) = seen(mlflow_server, name)["versions"]
+    assert out.split() == ["ready", str(version["number"])]
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_in_the_middle_of_an_upload_and_started_again_has_one_version(
+    mlflow_server: TrackingServer, tmp_path: Path
+) -> None:
+    name = f"server-killed-{free_port()}"
+    root = tmp_path / "m"
+    stop_at = {"GATEWRIGHT_TESTING": "1", "GATEWRIGHT_FAILPOINTS": "before-http:mlflow-upload@2=stop"}
+    client = start(root, mlflow_server, name, "r1", **stop_at)
+    assert client.stdin is not None
+    client.stdin.write("go\n")
+    client.stdin.flush()
+    assert wait_until(lambda: stopped(client.pid), timeout_s=120)
+    mlflow_server.stop(signal.SIGKILL)
+    os.kill(client.pid, signal.SIGCONT)
+    _, error = client.communicate(timeout=60)
+    assert client.returncode != 0
+    assert "cannot be reached" in error
+    mlflow_server.start()
+    again = start(root, mlflow_server, name, "r1")
+    out, error = again.communicate("go\n", timeout=120)
+    assert again.returncode == 0, error
+    (version,) = seen(mlflow_server, name)["versions"]
+    assert out.split() == ["ready", str(version["number"])]
+
+
+def stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
