@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -198,3 +200,62 @@ def test_a_server_that_is_killed_in_the_middle_of_an_upload_and_started_again_ha
 
 def stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+TRAINING = """
+import json
+import sys
+from pathlib import Path
+
+import mlflow.sklearn
+import polars as pl
+from sklearn.linear_model import LogisticRegression
+
+rows, output = pl.read_parquet(sys.argv[1]), Path(sys.argv[2])
+names = ["AGE", "SEX", "REGION"]
+model = LogisticRegression().fit(rows.select(names).to_numpy().astype(float), rows["employed"].to_numpy())
+mlflow.sklearn.save_model(model, output / "saved", pip_requirements=[])
+for path in (output / "saved").iterdir():
+    path.rename(output / path.name)
+(output / "saved").rmdir()
+signature = {
+    "format": "mlflow",
+    "task": "binary",
+    "inputs": [{"name": name, "datatype": "FP64"} for name in names],
+    "outputs": [{"name": "employed", "datatype": "INT64"}],
+    "classes": [0, 1],
+    "example": {"AGE": 40, "SEX": 1, "REGION": 2},
+}
+(output / "signature.json").write_text(json.dumps(signature))
+"""
+PREDICT = """
+import mlflow.pyfunc
+import numpy as np
+model = mlflow.pyfunc.load_model(f"models:/{words[0]}@production")
+found = np.asarray(model.predict(np.array([[10.0, 1.0, 2.0], [50.0, 2.0, 3.0]]))).tolist()
+"""
+
+
+@pytest.mark.slow
+def test_a_folder_of_mlflow_is_trained_evaluated_served_and_loaded_again_by_mlflow(
+    project: Project, mlflow_server: TrackingServer
+) -> None:
+    (project.root / "training" / "train.py").write_text(TRAINING.lstrip())
+    name = f"people-{project.port}"
+    registry = {"kind": "mlflow", "tracking_uri": mlflow_server.address, "name": name}
+    train = {"format": "mlflow", "timeout": "300s"}
+    toy.configure(project.root, port=project.port, registry=registry, train=train)
+    done = project.command("run", "--bootstrap-by", "tests")
+    assert done.returncode == 0, done.stdout + done.stderr
+    people = ({"AGE": 10, "SEX": 1, "REGION": 2}, {"AGE": 50, "SEX": 2, "REGION": 3})
+    answers = {row["AGE"]: answered(project.port, row) for row in people}
+    assert answers == {10: 0, 50: 1}
+    assert mlflow_server.seen_by_mlflow(PREDICT, name) == [0, 1]
+
+
+def answered(port: int, row: dict[str, int]) -> int:
+    body = json.dumps({"rows": [row]}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/predict", body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        found: int = json.loads(answer.read())["predictions"][0]
+    return found
