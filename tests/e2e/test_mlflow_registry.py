@@ -22,7 +22,7 @@ from tests.fixtures.live import Project, free_port
 from tests.fixtures.load import Load
 from tests.fixtures.tracking_server import TrackingServer
 
-pytestmark = [pytest.mark.xdist_group("mlflow"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.xdist_group("mlflow"), pytest.mark.timeout(600)]
 
 LINEAGE = """
 model = client.get_registered_model(words[0])
@@ -245,8 +245,9 @@ def test_a_folder_of_mlflow_is_trained_evaluated_served_and_loaded_again_by_mlfl
     registry = {"kind": "mlflow", "tracking_uri": mlflow_server.address, "name": name}
     train = {"format": "mlflow", "timeout": "300s"}
     toy.configure(project.root, port=project.port, registry=registry, train=train)
-    done = project.command("run", "--bootstrap-by", "tests")
-    assert done.returncode == 0, done.stdout + done.stderr
+    run = project.start("run", "--bootstrap-by", "tests")
+    out, err = run.communicate(timeout=300)  # importing mlflow takes 2 s of CPU, in each process that does
+    assert run.returncode == 0, out + err
     people = ({"AGE": 10, "SEX": 1, "REGION": 2}, {"AGE": 50, "SEX": 2, "REGION": 3})
     answers = {row["AGE"]: answered(project.port, row) for row in people}
     assert answers == {10: 0, 50: 1}
@@ -254,7 +255,7 @@ def test_a_folder_of_mlflow_is_trained_evaluated_served_and_loaded_again_by_mlfl
 
 
 def answered(port: int, row: dict[str, int]) -> int:
-    body = json.dumps({"rows": [row]}).encode()
+    body = json.dumps({"instances": [row]}).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}/predict", body, {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         found: int = json.loads(answer.read())["predictions"][0]
