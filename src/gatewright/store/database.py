@@ -72,7 +72,7 @@ class Database:
         """One atomic, durable change; `name` names its failpoints `before-commit:` and `after-commit:`.
 
         Inside of another one it is a part of that: committed with it, and taken back alone when it fails.
-        `later`: other machines may hear of it together with the next one.
+        `later`: other machines may hear of it together with the next one, or it does not concern them.
         """
         if self._connection.in_transaction:
             with self._savepoint():

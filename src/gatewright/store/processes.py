@@ -50,7 +50,7 @@ class Processes:
 
     def put(self, process: ProcessRow) -> None:
         """Insert or replace one process."""
-        with self._database.transaction("process") as connection:
+        with self._database.transaction("process", later=True) as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO processes "
                 "(model, name, pid, created, digest, port, ready, restarts, error, started_at) "
@@ -71,12 +71,12 @@ class Processes:
 
     def remove(self, name: str) -> None:
         """Forget a process that has ended."""
-        with self._database.transaction("process") as connection:
+        with self._database.transaction("process", later=True) as connection:
             connection.execute("DELETE FROM processes WHERE model = ? AND name = ?", (self._owner(name), name))
 
     def forget_every_model(self) -> None:
         """Forget all processes of the workspace."""
-        with self._database.transaction("process") as connection:
+        with self._database.transaction("process", later=True) as connection:
             connection.execute("DELETE FROM processes")
 
     def _owner(self, name: str) -> str:

@@ -66,7 +66,7 @@ class Routes:
         LeaseLost for an outdated epoch, for a rollout that a later one has followed, or for traffic, copied
         or not, to a quarantined digest.
         """
-        with self._database.transaction("route") as connection:
+        with self._database.transaction("route", later=True) as connection:
             row = connection.execute("SELECT * FROM routes WHERE model = ?", (route.model,)).fetchone()
             present = _route(row) if row else None
             newest = _newest_epoch(connection, route.rollout, present)

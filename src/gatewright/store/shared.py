@@ -213,11 +213,12 @@ class SharedDatabase(Database):
         return kept
 
     def _note_all(self, connection: sqlite3.Connection) -> None:
-        """What this machine had before it was one of many."""
+        """What this machine had before it was one of many, old looks and hand-offs left out."""
+        kept = self._kept(connection)
         noted = [(table, list(key)) for table in TRAVELLING for key in keys(connection, table)]
         for run in Runs(self._folder).all():
             noted += [(_RUNS, [run.id, name]) for name in HANDOFFS if (run.path / f"{name}.json").is_file()]
-        rows = [(kind, canonical_json(key).decode()) for kind, key in noted]
+        rows = [(kind, canonical_json(key).decode()) for kind, key in noted if kept(path_of(kind, key))]
         connection.executemany("INSERT INTO unpushed (kind, key) VALUES (?, ?)", rows)
 
     def _schema(self) -> int:

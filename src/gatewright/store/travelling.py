@@ -77,12 +77,15 @@ def triggers() -> Iterator[str]:
     """SQL of temporary triggers that note in `unpushed` the key of every row that this connection changes."""
     for table, columns in TRAVELLING.items():
         for verb, sides in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
-            notes = "".join(
-                f"INSERT OR IGNORE INTO unpushed (kind, key) VALUES ('{table}', "
-                f"json_array({', '.join(f'{side}.{column}' for column in columns)})); "
-                for side in sides
-            )
+            notes = "".join(_note(table, [f"{side}.{column}" for column in columns]) for side in sides)
             yield f"CREATE TEMP TRIGGER noted_{table}_{verb} AFTER {verb} ON main.{table} BEGIN {notes}END"
+
+
+def _note(table: str, columns: list[str]) -> str:
+    # No OR IGNORE: within a trigger the statement that fired it overrules what its own statements do on a conflict.
+    key = f"json_array({', '.join(columns)})"
+    known = f"SELECT 1 FROM unpushed WHERE kind = '{table}' AND key = {key}"
+    return f"INSERT INTO unpushed (kind, key) SELECT '{table}', {key} WHERE NOT EXISTS ({known}); "
 
 
 def lay(connection: sqlite3.Connection, rows: Iterable[Row], *, whole: bool) -> None:

@@ -99,6 +99,16 @@ class TestTravelling:
         second.refresh()
         assert second.rows("SELECT * FROM quarantine") == []
 
+    def test_a_row_may_be_written_again_however_that_is_said(self, fresh: Callable[[], Path]) -> None:
+        first, second = opened(fresh()), opened(fresh())
+        for verb, then in (("INSERT", "ON CONFLICT DO UPDATE SET why = excluded.why"), ("INSERT OR REPLACE", "")):
+            with first.transaction("test") as connection:
+                for why in ("one", "two"):
+                    values = "(model, digest, rollout, why, at) VALUES ('m', 'd', 'r', ?, 'now')"
+                    connection.execute(f"{verb} INTO quarantine {values} {then}", (f"{why}, {verb}",))
+            second.refresh()
+            assert [row["why"] for row in second.rows("SELECT why FROM quarantine")] == [f"two, {verb}"]
+
     def test_what_one_machine_runs_stays_there(self, fresh: Callable[[], Path], remote: Path) -> None:
         database = opened(fresh())
         with database.transaction("process") as connection:
