@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,7 @@ def seen(server: TrackingServer, name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_pipeline_s_version_report_aliases_and_lineage_are_seen_by_mlflow_s_own_client(
     project: Project, mlflow_server: TrackingServer
 ) -> None:
@@ -129,6 +131,13 @@ def brought(project: Project, server: TrackingServer) -> str:
         workspace.database.close()
 
 
+def versions_of(server: TrackingServer, name: str) -> list[int]:
+    """Straight from the server: MLflow's own client takes seconds to import."""
+    asked = urllib.parse.urlencode({"filter": f"name='{name}'"})
+    with urllib.request.urlopen(f"{server.address}/api/2.0/mlflow/model-versions/search?{asked}", timeout=30) as answer:
+        return sorted(int(each["version"]) for each in json.loads(answer.read())["model_versions"])
+
+
 def start(root: Path, server: TrackingServer, name: str, run: str, **environment: str) -> subprocess.Popen[str]:
     root.mkdir(parents=True, exist_ok=True)
     return subprocess.Popen(
@@ -151,10 +160,8 @@ def test_processes_that_register_one_model_at_once_give_one_version(
         assert process.stdout.readline() == "ready\n"
     outputs = [process.communicate("go\n", timeout=120) for process in started]
     assert [process.returncode for process in started] == [0, 0, 0], outputs
-    found = seen(mlflow_server, name)
-    (version,) = found["versions"]
-    assert {out.strip() for out, _ in outputs} == {str(version["number"])}
-    assert found["aliases"] == {"candidate": version["number"]}
+    (number,) = versions_of(mlflow_server, name)
+    assert {out.strip() for out, _ in outputs} == {str(number)}
 
 
 @pytest.mark.parametrize("killed_at", ["before-http:mlflow-upload@2", "after-http:mlflow-upload@1"])
@@ -169,8 +176,8 @@ def test_a_client_that_is_killed_while_it_uploads_goes_on_to_one_version(
     second = start(tmp_path / "m", mlflow_server, name, "r1")
     out, error = second.communicate("go\n", timeout=120)
     assert second.returncode == 0, error
-    (version,) = seen(mlflow_server, name)["versions"]
-    assert out.split() == ["ready", str(version["number"])]
+    (number,) = versions_of(mlflow_server, name)
+    assert out.split() == ["ready", str(number)]
 
 
 @pytest.mark.slow
@@ -194,8 +201,8 @@ def test_a_server_that_is_killed_in_the_middle_of_an_upload_and_started_again_ha
     again = start(root, mlflow_server, name, "r1")
     out, error = again.communicate("go\n", timeout=120)
     assert again.returncode == 0, error
-    (version,) = seen(mlflow_server, name)["versions"]
-    assert out.split() == ["ready", str(version["number"])]
+    (number,) = versions_of(mlflow_server, name)
+    assert out.split() == ["ready", str(number)]
 
 
 def stopped(pid: int) -> bool:
