@@ -52,11 +52,11 @@ from gatewright.store.database import Database
 from gatewright.testing.registries import MODEL, registration
 from gatewright.workspace import SystemClock
 
-root, address, name, run = Path(sys.argv[1]), *sys.argv[2:]
+root, address, name, run, times = Path(sys.argv[1]), *sys.argv[2:]
 database = Database(root / ".gatewright" / "state.db")
 context = Context(root=root, model=MODEL, database=database, clock=SystemClock())
 registry = MlflowRegistry(Options(tracking_uri=address, name=name), context)
-wanted = registration(root, run=run)
+wanted = registration(root, run=run, times=int(times))
 print("ready", flush=True)
 sys.stdin.readline()
 print(registry.register(wanted).number)
@@ -138,10 +138,13 @@ def versions_of(server: TrackingServer, name: str) -> list[int]:
         return sorted(int(each["version"]) for each in json.loads(answer.read())["model_versions"])
 
 
-def start(root: Path, server: TrackingServer, name: str, run: str, **environment: str) -> subprocess.Popen[str]:
+def start(
+    root: Path, server: TrackingServer, name: str, run: str, *, times: int = 1000, **environment: str
+) -> subprocess.Popen[str]:
+    """A process that registers when it is told to go on."""
     root.mkdir(parents=True, exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, "-c", REGISTER, str(root), server.address, name, run],
+        [sys.executable, "-c", REGISTER, str(root), server.address, name, run, str(times)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -181,28 +184,40 @@ def test_a_client_that_is_killed_while_it_uploads_goes_on_to_one_version(
 
 
 @pytest.mark.slow
-def test_a_server_that_is_killed_in_the_middle_of_an_upload_and_started_again_has_one_version(
+def test_a_server_that_is_killed_in_the_middle_of_a_file_and_started_again_has_one_version(
     mlflow_server: TrackingServer, tmp_path: Path
 ) -> None:
-    name = f"server-killed-{free_port()}"
-    root = tmp_path / "m"
+    name, root, times = f"server-killed-{free_port()}", tmp_path / "m", 20_000_000
     stop_at = {"GATEWRIGHT_TESTING": "1", "GATEWRIGHT_FAILPOINTS": "before-http:mlflow-upload@2=stop"}
-    client = start(root, mlflow_server, name, "r1", **stop_at)
+    client = start(root, mlflow_server, name, "r1", times=times, **stop_at)
     assert client.stdin is not None
     client.stdin.write("go\n")
     client.stdin.flush()
-    assert wait_until(lambda: stopped(client.pid), timeout_s=120)
-    mlflow_server.stop(signal.SIGKILL)
+    assert wait_until(lambda: stopped(client.pid), timeout_s=240)
+    mlflow_server.freeze()
+    before = has_read(client.pid)
     os.kill(client.pid, signal.SIGCONT)
-    _, error = client.communicate(timeout=60)
+    assert wait_until(lambda: has_read(client.pid) > before + (1 << 17), timeout_s=60), "the upload did not begin"
+    assert client.poll() is None
+    mlflow_server.stop(signal.SIGKILL)
+    _, error = client.communicate(timeout=120)
     assert client.returncode != 0
     assert "cannot be reached" in error
     mlflow_server.start()
-    again = start(root, mlflow_server, name, "r1")
-    out, error = again.communicate("go\n", timeout=120)
+    assert versions_of(mlflow_server, name) == []
+    again = start(root, mlflow_server, name, "r1", times=times)
+    out, error = again.communicate("go\n", timeout=240)
     assert again.returncode == 0, error
     (number,) = versions_of(mlflow_server, name)
     assert out.split() == ["ready", str(number)]
+    sizes = [path.stat().st_size for path in mlflow_server.folder.rglob("weights.bin")]
+    assert 3 * times in sizes
+
+
+def has_read(pid: int) -> int:
+    """Bytes that the process has read, by its own count."""
+    words = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    return int(words["rchar"])
 
 
 def stopped(pid: int) -> bool:

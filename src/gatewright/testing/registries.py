@@ -25,12 +25,14 @@ MODEL = "conformance"
 _TRAINED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def registration(root: Path, content: str = "one", *, run: str = "r1", model: str = MODEL) -> Registration:
-    """A candidate of two files, one of them in a folder; other `content` makes another digest."""
+def registration(
+    root: Path, content: str = "one", *, run: str = "r1", model: str = MODEL, times: int = 1000
+) -> Registration:
+    """A candidate of two files, one of them in a folder, which holds `content` that many `times`."""
     folder = root / ".gatewright" / "runs" / f"{run}-{content}" / "model"
     (folder / "parts").mkdir(parents=True, exist_ok=True)
     (folder / "model.skops").write_text(content)
-    (folder / "parts" / "weights.bin").write_bytes(content.encode() * 1000)
+    (folder / "parts" / "weights.bin").write_bytes(content.encode() * times)
     artifact = replace(measure_artifact(folder), uri=folder.relative_to(root).as_posix())
     candidate = Candidate(
         model=model,

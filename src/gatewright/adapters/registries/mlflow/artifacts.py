@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from gatewright.adapters.registries.mlflow.wire import Wire
 from gatewright.domain.errors import DigestChanged, UnusableInput, WorldFailed
 from gatewright.domain.lineage import DataFile
-from gatewright.effects.files import list_files, measure_artifact, safe_join
+from gatewright.effects.files import list_files, measure_artifact, place_folder, safe_join
 from gatewright.effects.unfinished import unfinished_folder
 
 _DEEPEST = 16
@@ -116,7 +116,7 @@ def download(place: Place, folder: str, target: Path, digest: str) -> None:
             raise DigestChanged(
                 "the model in the registry", recorded=digest, found=found, fix="restore the artifacts of its MLflow run"
             )
-        unfinished.replace(target)
+        place_folder(unfinished, target)
 
 
 def _proven(place: Place, folder: str, file: DataFile, scratch: Path) -> bool:
