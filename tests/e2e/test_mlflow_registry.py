@@ -135,7 +135,7 @@ def versions_of(server: TrackingServer, name: str) -> list[int]:
     """Straight from the server: MLflow's own client takes seconds to import."""
     asked = urllib.parse.urlencode({"filter": f"name='{name}'"})
     with urllib.request.urlopen(f"{server.address}/api/2.0/mlflow/model-versions/search?{asked}", timeout=30) as answer:
-        return sorted(int(each["version"]) for each in json.loads(answer.read())["model_versions"])
+        return sorted(int(each["version"]) for each in json.loads(answer.read()).get("model_versions", []))
 
 
 def start(
