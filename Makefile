@@ -29,10 +29,10 @@ install: $(STAMP)-dev $(STAMP)-project ## everything for working on the project,
 demo: $(STAMP)-run $(STAMP)-project ## four acts on real data: a good model goes live, bad ones are stopped
 	$(BIN)/python examples/employment/demo $(ARGS)
 
-test: install $(STAMP)-prometheus $(TRACKING)/.stamp ## the tests, slow ones left out (ARGS="-k name" goes to pytest)
+test: install $(STAMP)-prometheus $(STAMP)-node $(TRACKING)/.stamp ## the tests, slow ones left out (ARGS="-k name" goes to pytest)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
-test-all: install $(STAMP)-prometheus $(TRACKING)/.stamp ## all tests
+test-all: install $(STAMP)-prometheus $(STAMP)-node $(TRACKING)/.stamp ## all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --slow $(ARGS)
 
 check: check-lint check-format check-types check-floors check-sizes ## lint, format, types, floors, sizes (-k: go on after the first)
@@ -97,6 +97,10 @@ $(STAMP)-project: pyproject.toml $(STAMP)-build
 $(STAMP)-prometheus: | $(STAMP)-dev
 	@$(BIN)/python tests/fixtures/prometheus_binary.py && touch $@ || true
 
+# Linters and runners of pipelines, from the npm lock, likewise unpacked: without node, npm or java their tests are skipped.
+$(STAMP)-node: tests/pipelines/node/package-lock.json | $(STAMP)-dev
+	@$(BIN)/python tests/pipelines/node/install.py && touch $@ || true
+
 # The peers of the benchmarks, in an environment of their own: 1 GB that nobody else needs.
 $(PEERS)/.stamp: requirements/bench.txt $(STAMP)-build
 	@echo "==> $(PEERS): the peers of the benchmarks (1 GB)"
@@ -123,5 +127,6 @@ lock: $(STAMP)-build ## compile requirements/*.txt again (UPGRADE=1 takes newer 
 	$(COMPILE) -c requirements/dev.txt pyproject.toml --extra demo -o requirements/run.txt
 	$(COMPILE) -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
 	$(COMPILE) requirements/mlflow.in -o requirements/mlflow.txt
+	@command -v npm >/dev/null && cd tests/pipelines/node && npm install --package-lock-only --ignore-scripts --silent || true
 	@! grep -nE '://|--index|--extra-index|--find-links|--trusted-host' $(LOCKS) || { \
 		echo "error: a lock names an address" >&2; exit 1; }

@@ -74,11 +74,11 @@ def _compare(name: str, root: Path, dvc: Path, repetitions: int, samples: dict[s
     measured([dvc, "config", "cache.type", "hardlink,symlink"], cwd=root, env=env)
     progress(f"{name}: dvc add")
     measured([dvc, "add", "--quiet", "noise"], cwd=root, env=env)
-    # A file that changed in the last two seconds is not remembered by ours; DVC has no such rule.
-    _until(lambda: time.time() - max(path.stat().st_ctime for path in (root / "noise").rglob("*")) > 3)
+    _settled(root / "noise")
     progress(f"{name}: gatewright data add")
     measured([GATEWRIGHT, "data", "add", "noise", "noise"], cwd=root, env=env)
     measured([dvc, "status"], cwd=root, env=env)
+    _settled(root / "noise")
     measured([GATEWRIGHT, "data", "verify"], cwd=root, env=env)
     for number in range(1, repetitions + 1):
         progress(f"{name}, repetition {number}: verify and dvc status")
@@ -90,8 +90,9 @@ def _compare(name: str, root: Path, dvc: Path, repetitions: int, samples: dict[s
         samples[f"{name} dvc"].append(theirs.cpu_s)
 
 
-def _until(holds: Callable[[], bool]) -> None:
-    while not holds():
+def _settled(folder: Path) -> None:
+    """What was touched in the last two seconds (as by hard links) is not remembered by ours; DVC has no such rule."""
+    while time.time() - max(path.stat().st_ctime for path in folder.rglob("*")) < 3:
         time.sleep(0.2)
 
 

@@ -13,6 +13,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from gatewright.domain.claim import Order, Started
 from gatewright.domain.evidence import History, Look
+from gatewright.domain.forge import Comment, Deployment, Told
 from gatewright.domain.lineage import Artifact, Candidate, DataFile, DataVersion, ModelVersion
 from gatewright.domain.notice import Notice
 from gatewright.domain.rollout import Rollout, TrafficState
@@ -273,10 +274,26 @@ class Notifier(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addressee:
-    """A notifier and the kinds of notices that it wants to hear of; none named: all."""
+    """A notifier and the kinds of notices that it wants to hear of; none named: all but the quiet ones."""
 
     notifier: Notifier
     events: tuple[str, ...] = ()
+
+
+class Forge(Protocol):
+    """Where code is reviewed and deployments are shown. The same again changes nothing the second time.
+
+    ServiceFailed says whether it may be tried again.
+    """
+
+    def comment(self, comment: Comment) -> Told:
+        """Have the comment there once, with this text: created, or updated where this account wrote it."""
+
+    def change_of(self, commit: str) -> int | None:
+        """The number of the pull or merge request that brought `commit`, merged ones first; None without one."""
+
+    def deployment(self, deployment: Deployment) -> None:
+        """Show the deployment with this state; what has ended is not shown as going on again."""
 
 
 class Check(Protocol):

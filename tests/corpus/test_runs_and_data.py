@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from gatewright.cli.data import data
-from gatewright.cli.stages import validate
+from gatewright.cli.validate import validate
 from gatewright.store.runs import Runs
 from tests.corpus import data_rows, handoff_rows
 from tests.corpus.data_rows import BadData

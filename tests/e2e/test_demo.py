@@ -96,12 +96,20 @@ def test_a_third_and_a_fourth_act_played_wrongly_fail_the_demo(demo: Demo) -> No
         assert any(problem.startswith(expected) for problem in problems), demo.text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_stopped_in_the_middle_it_leaves_no_process(demo: Demo, number: signal.Signals) -> None:
-    moment = "► rollout finish" if number is signal.SIGINT else "► train"
+@pytest.mark.parametrize(
+    ("number", "moment", "times"),
+    [
+        (signal.SIGINT, "► rollout finish", 1),
+        pytest.param(signal.SIGTERM, "► train", 1, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, "► train", 2, marks=pytest.mark.slow, id="a run that the watch has started"),
+    ],
+)
+def test_stopped_in_the_middle_it_leaves_no_process(
+    demo: Demo, number: signal.Signals, moment: str, times: int
+) -> None:
     process = demo.start("--acts", "1,2")
     try:
-        assert wait_until(lambda: moment in demo.text() or process.poll() is not None, timeout_s=LIMIT_S)
+        assert wait_until(lambda: demo.text().count(moment) >= times or process.poll() is not None, timeout_s=LIMIT_S)
         assert process.poll() is None, demo.text()
         process.send_signal(number)
         assert process.wait(40) == 128 + number, demo.text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +83,14 @@ class RolloutMachine(RuleBasedStateMachine):
     @rule()
     def a_sleeper_wakes(self) -> None:
         """It does what it was about to do; the one that took over meanwhile has fenced it off, or nobody has."""
-        before = self.storm.rollout
+        before, late = self.storm.rollout, self.storm.halt.asleep.pop(0)
         try:
-            self.storm.halt.asleep.pop(0)()
+            late()
         except (LeaseLost, WorldFailed):
             assert self.storm.rollout == before
+        else:
+            if isinstance(late, partial) and late.args[0].id == before.id:  # a commit of what that state became
+                assert late.args[0].revision == before.revision, "written over a newer state"
 
     @rule()
     def an_impatient_controller_does_not_wait_for_the_lease(self) -> None:

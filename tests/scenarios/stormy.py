@@ -94,6 +94,7 @@ class WitnessedTraffic(FakeTraffic):
         known = self.rollouts.get(rollout.id)
         assert known is not None
         assert weight == 0.0 or known.phase not in (Phase.ROLLING_BACK, Phase.ROLLED_BACK), "traffic after a rollback"
+        assert rollout.epoch == known.epoch, f"epoch {rollout.epoch} moved the traffic, {known.epoch} drives"
         assert weight in (0.0, known.weight), f"{weight} % was accepted, {known.weight} % is what was decided"
 
 

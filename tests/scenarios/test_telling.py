@@ -16,6 +16,7 @@ from gatewright.engine import telling
 from gatewright.engine.controller import Controller
 from gatewright.ports import Addressee
 from gatewright.store.notices import PAUSES_S
+from gatewright.store.records import Event
 from gatewright.testing import FakeNotifier, Silent
 from tests.scenarios.controlled import World
 from tests.scenarios.faults import in_phase, look
@@ -200,3 +201,31 @@ def test_the_last_ones_are_tried_again_before_the_process_ends(progressing: Worl
     Controller(progressing.workspace, progress).drive(progressing.rollout, until=(Phase.PROMOTED,))
     assert kinds(pager) == kinds(flaky) == ["promoted"]
     assert any("flaky was not told that toy version 2 was promoted" in line for line in progress.told)
+
+
+def test_progress_is_told_only_to_who_asks_for_it(memory: Path) -> None:
+    world = in_phase(memory, Phase.PENDING)
+    board, pager = told_by(world, "progress", "promoted"), told_by(world)
+    world.until(Phase.PROMOTED)
+    told = [(notice.kind, notice.weight) for notice in board.heard]
+    assert told[0][0] == "progress"
+    assert told[-1] == ("promoted", 100.0)
+    steps = world.rollout.policy.steps
+    assert [weight for kind, weight in told if kind == "progress"][: len(steps)] == [step.weight for step in steps]
+    assert kinds(pager) == ["promoted"]
+
+
+def test_a_notice_names_the_commit_of_the_version(progressing: World) -> None:
+    pager, at = told_by(progressing), progressing.workspace.clock.now()
+    run = progressing.workspace.runs.get(progressing.rollout.run)
+    progressing.workspace.records.append(
+        Event(at=at, kind="started", run=run.id, model="toy", why="", details={"commit": "c0ffee"})
+    )
+    progressing.say("pause")
+    progressing.tick()
+    (run.path / "lock.json").write_text("edited", encoding="utf-8")
+    progressing.say("resume")
+    progressing.until(Phase.PROGRESSING)
+    progressing.say("pause")
+    progressing.tick()
+    assert [notice.commit for notice in pager.heard] == ["no-git", "c0ffee"], "a broken lock keeps nobody up"

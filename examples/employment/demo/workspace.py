@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 from narration import Narrator
 from settings import DemoFailed, Settings, configuration
+from started_runs import StartedRuns
 
 EXAMPLE = Path(__file__).resolve().parent.parent
 MARKER = ".gatewright-demo"
@@ -72,17 +73,31 @@ class Workspace:
         self.narrator.command(shlex.join(("gatewright", *words)))
         return self.run((_GATEWRIGHT, *words))
 
+    def watch(self) -> int:
+        """Let `gatewright data watch` start the run of new data, and show what that run says; returns its exit code."""
+        words = ("data", "watch", "--once", "--wait")
+        self.narrator.command(shlex.join(("gatewright", *words)))
+        started = StartedRuns(self.root)
+        try:
+            code = self.run((_GATEWRIGHT, *words), meanwhile=started.show)
+        except BaseException:
+            started.interrupt()  # a run outlives the watcher that has started it
+            raise
+        started.show()
+        return code
+
     def python(self, *words: str) -> None:
         """Run a script of the workspace, which has to succeed."""
         if code := self.run((sys.executable, *words)):
             raise DemoFailed(f"'python {' '.join(words)}' ended with exit code {code}")
 
-    def run(self, argv: Sequence[str]) -> int:
+    def run(self, argv: Sequence[str], meanwhile: Callable[[], None] = lambda: None) -> int:
         """Run one command to its end. Ctrl-C here is handed on to it once, and waited for."""
         process = subprocess.Popen(argv, cwd=self.root, env=self.env, start_new_session=True)
         try:
             while process.poll() is None:  # not wait(): a signal that another thread takes would not wake it
                 time.sleep(_LOOK_S)
+                meanwhile()
             return process.returncode
         except BaseException:
             process.send_signal(signal.SIGINT)

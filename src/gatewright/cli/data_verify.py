@@ -45,14 +45,17 @@ def verify(name: str | None, version: str | None, every_byte: bool, root: Path, 
     from gatewright.cli.render import progress_for
     from gatewright.domain.errors import DataError
     from gatewright.engine.intake import differences
+    from gatewright.engine.verifying import Verification
     from gatewright.store.data_versions import DataVersions
 
+    proof = Verification(root)
     versions = DataVersions(root)
     chosen = (versions.get(name, version),) if name and version else versions.all(name)
     told = progress_for(output)
     sources = {kind: source_of(kind, root, read_again=every_byte, progress=told) for kind in {v.kind for v in chosen}}
     found: list[Problem] = []
     results = []
+    proof.begin(chosen)
     for each in chosen:
         files, how = _present(each, sources[each.kind], every_byte)
         problems = differences(each, files, versions.path(each).relative_to(root))
@@ -60,9 +63,13 @@ def verify(name: str | None, version: str | None, every_byte: bool, root: Path, 
         results.append(
             {**summary(each), "verified": not problems, "by": how, "problems": [str(item) for item in problems]}
         )
+        if not problems and how == "bytes":
+            proof.add(each, results[-1])
         if output == "text":
             by = " (by its pin and sizes; --bytes reads it)" if how == "pin" else ""
             say(f"{'changed ' if problems else 'verified'}  {each.name} {each.version}{by}")
+    if name is None:
+        proof.keep()
     if output == "json":
         say_json(results)
     if found:

@@ -14,9 +14,10 @@ from gatewright.cli.failures import CommandGroup, of_click, of_system, tell, wan
 from gatewright.domain.errors import GatewrightError, Interrupted
 
 _COMMANDS = {
+    "init": ("init:init", "Into a repository that has none of it yet: look, ask, write what a run needs."),
     "run": ("run:run", "All six stages, from what changed to 100 % of live traffic."),
     "plan": ("plan:plan", "What would run, and why; what would not, and by which proof."),
-    "validate": ("stages:validate", "Stage 1: lint, audit dependencies, check data against its schema."),
+    "validate": ("validate:validate", "Stage 1: lint, audit dependencies, check data against its schema."),
     "train": ("stages:train", "Stage 2: run the team's own training command."),
     "evaluate": ("stages:evaluate", "Stage 3a: score candidate and baseline on the same rows."),
     "gate": ("stages:gate", "Stage 3b: apply the four gates, to a run or to a report file."),
@@ -32,6 +33,7 @@ _COMMANDS = {
     "data": ("data:data", "Versions of data sets."),
     "evalset": ("evalset:evalset", "Evaluation sets that follow production: sample, label, import, check."),
     "serve": ("serve:serve", "The local runtime: gateway and model servers."),
+    "ci": ("ci:ci", "The pipeline as a file of a CI system, and its report as a comment."),
     "config": ("config:config", "Check gatewright.yaml; print its JSON Schema, and that of verdict.json."),
 }
 

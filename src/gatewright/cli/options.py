@@ -33,7 +33,7 @@ _MODEL = "gatewright.model"
 
 
 def _remember_model(context: click.Context, _parameter: click.Parameter, name: str | None) -> None:
-    if name is not None:
+    if name:
         context.meta[_MODEL] = name
 
 
@@ -50,6 +50,16 @@ def workspace_option(command: Any) -> Any:
     return workspace_folder("gatewright.yaml")(model(command))
 
 
+def unless_empty(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """A value that a CI hands over empty is one that nobody gave."""
+    return text or None
+
+
+env_file_option = click.option(
+    "--env-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what later jobs of a CI need into this file, as lines NAME=value.",
+)
 output_option = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", help="text for people, json for programs."
 )
@@ -70,6 +80,7 @@ skip_option = click.option("--skip", multiple=True, metavar="GATE", help="Leave 
 bootstrap_option = click.option(
     "--bootstrap-by",
     metavar="NAME",
+    callback=unless_empty,
     help="Who allows the first deployment, which has no baseline to compare with.",
 )
 
@@ -154,3 +165,11 @@ def model_of_run(root: Path, run_id: str) -> str:
     """The model that a run is for."""
     model: str = known_runs(root).get(run_id).need("lock", "validate").body["model"]
     return model
+
+
+def write_env(path: Path | None, lines: dict[str, str]) -> None:
+    """Write `lines` for the later jobs of a CI; each value is ours, so none holds a line break."""
+    from gatewright.effects.files import write_atomic
+
+    if path is not None:
+        write_atomic(path, "".join(f"{name}={value}\n" for name, value in lines.items()).encode())

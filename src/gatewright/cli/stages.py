@@ -1,4 +1,4 @@
-"""`gatewright validate | train | evaluate | gate | register`: one stage each, for CI jobs."""
+"""`gatewright train | evaluate | gate | register`: one stage each, for CI jobs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from click.core import ParameterSource
 from gatewright.cli.failures import BadCommand
 from gatewright.cli.options import (
     Output,
-    acceptance_options,
-    acceptor,
-    bootstrap_option,
     chosen_model,
     known_runs,
     opened,
@@ -77,38 +74,6 @@ def show_handoff(run_id: str, handoff: Handoff, output: Output) -> None:
         say(pretty_json(handoff).decode().rstrip("\n"))
     else:
         say(f"run {run_id}")
-
-
-@click.command()
-@workspace_option
-@run_option
-@bootstrap_option
-@acceptance_options
-@output_option
-def validate(
-    root: Path, run_id: str | None, bootstrap_by: str | None, accept: bool, by: str | None, output: Output
-) -> None:
-    """Open a run on the latest data versions and check code, dependencies and data.
-
-    Prints the run's id; the other stages find it by themselves while it is the only open one. The run follows the plan
-    (see gatewright plan), except that it opens although nothing changed: you asked for it.
-
-    \b
-    Examples:
-      gatewright validate
-      gatewright validate --output json
-      gatewright validate --run RUN            check an open run again
-      gatewright validate --bootstrap-by ada   the first deployment
-    """
-
-    accepted_by = acceptor(accept, by)
-
-    def open_new(workspace: Workspace) -> RunFolder:
-        from gatewright.engine.opening import open_run
-
-        return open_run(workspace, bootstrap_by=bootstrap_by, accepted_by=accepted_by)
-
-    one_stage("validate", root, run_id, output, open_with=None if run_id else open_new)
 
 
 def _plain_stage(name: str, text: str) -> click.Command:

@@ -11,6 +11,7 @@ from itertools import chain, pairwise
 from pathlib import Path as File
 from typing import Any
 
+from gatewright.config.ci_rules import pipeline
 from gatewright.config.evaluation_rules import measured, slices
 from gatewright.config.nodes import Document
 from gatewright.config.problems import Path, dotted, nearest, shown
@@ -57,6 +58,7 @@ def contradictions(value: dict[str, Any], document: Document, root: File) -> Ite
         _rollout(values),
         _predictions(values, Values(document.value)),
         _scrapes(values, Values(document.value)),
+        pipeline(values),
         state(values),
     )
     told: set[Path] = set()

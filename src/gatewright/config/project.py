@@ -79,9 +79,7 @@ def read_configuration(path: Path, plugins: PluginOptions) -> Configuration:
         project, problems = _read_one(document, path.parent, plugins)
         if problems or project is None:
             raise failure(ConfigError, file, problems)
-        return Configuration(
-            projects={project.model: project}, digests={project.model: sha256(canonical_json(document.value))}
-        )
+        return Configuration(projects={project.model: project}, digests={project.model: _digest(document.value)})
     models, problems = split(document)
     projects: dict[str, Project] = {}
     for model in models:
@@ -95,8 +93,13 @@ def read_configuration(path: Path, plugins: PluginOptions) -> Configuration:
         problems.extend(one_state(projects, models))
     if problems:
         raise failure(ConfigError, file, problems)
-    digests = {model.name: sha256(canonical_json(model.document.value)) for model in models}
+    digests = {model.name: _digest(model.document.value) for model in models}
     return Configuration(projects=projects, digests=digests)
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    """Of what the file says about the model; on which machines its pipeline runs changes no model."""
+    return sha256(canonical_json({key: item for key, item in value.items() if key != "ci"}))
 
 
 def _read_one(document: Document, root: Path, plugins: PluginOptions) -> tuple[Project | None, list[Problem]]:
@@ -120,7 +123,7 @@ def _displayed(path: Path) -> str:
 
 def _bytes(path: Path, file: str) -> bytes:
     if not path.exists():
-        fix = "docs/configuration.md has a file to start from; or name the folder: -C FOLDER"
+        fix = "gatewright init writes one; or name the folder that has it: -C FOLDER"
         raise ConfigError(f"{file} does not exist", (), fix=fix)
     if not path.is_file():
         raise ConfigError(f"{file} is not a file", (), fix="name the gatewright.yaml itself")

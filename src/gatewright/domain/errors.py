@@ -15,7 +15,8 @@
     │   ├── DatabaseBusy                     another process holds the state database
     │   ├── StateMoved                       another machine changed the shared state at the same moment
     │   ├── LeaseLost                        somebody else drives this rollout now
-    │   └── StartFailed                      what should start a run did not take the order
+    │   └── ServiceFailed                    a service on the network refused, or did not answer
+    │       └── StartFailed                  what should start a run did not take the order
     ├── Pending                          6   not finished yet: paused, or still being observed
     └── Interrupted                    130   Ctrl-C; the run can be resumed
 
@@ -182,19 +183,26 @@ class LeaseLost(WorldFailed):
     page = "rollout"
 
 
-class StartFailed(WorldFailed):
-    """A run could not be started: a CI refused, did not answer, or a process did not begin.
+class ServiceFailed(WorldFailed):
+    """A service on the network refused what it was asked, did not answer, or answered something else.
 
-    `again` says whether the same order may succeed later, `after_s` how many seconds the other side wants to be left
-    alone.
+    `status` is that of its answer, 0 without one. `again` says whether the same may succeed later, `after_s` how many
+    seconds the service wants to be left alone.
     """
 
-    page = "triggers"
+    page = "ci-reports"
 
-    def __init__(self, what: str, *, fix: str = "", again: bool = False, after_s: float = 0.0) -> None:
+    def __init__(self, what: str, *, fix: str = "", again: bool = False, after_s: float = 0.0, status: int = 0) -> None:
         super().__init__(what, fix=fix)
         self.again = again
         self.after_s = after_s
+        self.status = status
+
+
+class StartFailed(ServiceFailed):
+    """A run could not be started: a CI refused, did not answer, or a process did not begin."""
+
+    page = "triggers"
 
 
 class Pending(GatewrightError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
-from gatewright.domain.routing import COPY, MIRRORED
+from gatewright.domain.routing import COPY, MIRRORED, TESTER
 
 PREDICTIONS, LABELS = "predictions", "labels"
 """First words of the names of their segments."""
@@ -45,6 +45,11 @@ class Prediction:
     def is_copy(self) -> bool:
         """Whether it is the canary's answer to such a copy."""
         return self.route.endswith(f"|{COPY}")
+
+    @property
+    def of_tester(self) -> bool:
+        """Whether a tester had chosen the arm: it says nothing of the traffic."""
+        return self.route.endswith(f"|{TESTER}")
 
     @property
     def rollout(self) -> str:

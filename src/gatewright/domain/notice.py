@@ -17,13 +17,19 @@ NoticeKind = Literal[
     "weight",
     "stable",
     "registry",
+    "progress",
 ]
 NOTICE_KINDS: tuple[NoticeKind, ...] = get_args(NoticeKind)
+QUIET_KINDS: tuple[NoticeKind, ...] = ("progress",)
+"""Told only to who asks for them by name: nobody has to do anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One event of one rollout. It may be told twice, with the same `id`; `text` says it in one line for people."""
+    """One event of one rollout. It may be told twice, with the same `id`; `text` says it in one line for people.
+
+    `commit` is that of the run that made the version, as its lock has it; empty where it is not known.
+    """
 
     id: str
     at: datetime
@@ -37,3 +43,4 @@ class Notice:
     why: str
     actor: str
     text: str
+    commit: str = ""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, MinLen
 
+from gatewright.domain.ci import CiSection
 from gatewright.domain.duration import Duration
 from gatewright.domain.gate import (
     AucGate,
@@ -170,3 +171,4 @@ class Project:
     notify: tuple[Plugin, ...] = ()
     trigger: Plugin = field(default_factory=lambda: Plugin(kind="local"))
     state: StateSection = field(default_factory=StateSection)
+    ci: CiSection = CiSection()

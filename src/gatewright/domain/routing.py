@@ -10,8 +10,8 @@ from gatewright.domain.errors import UnusableInput
 WHOLE = 10_000
 """All traffic, in hundredths of a per cent."""
 
-MIRRORED, COPY = "mirrored", "copy"
-"""Last words of a route's name: of a request that was copied, and of the copy."""
+MIRRORED, COPY, TESTER = "mirrored", "copy", "tester"
+"""Last words of a route's name: of a request that was copied, of the copy, and of a tester who chose the arm."""
 
 _ROLLOUT = re.compile(r"[A-Za-z0-9._-]*")
 
@@ -78,6 +78,19 @@ class RouteTable:
     def copy_name(self) -> str:
         """What the log of predictions tells of the copy."""
         return f"{self.rollout}|{self.revision}|0|{COPY}"
+
+    @property
+    def tester_name(self) -> str:
+        """What logs tell of a request whose arm was chosen, not drawn."""
+        return f"{self.rollout}|{self.revision}|0|{TESTER}"
+
+    @property
+    def arms(self) -> dict[str, str]:
+        """Cluster by arm, `canary` and `stable`, while there are two; a canary that gets only copies is one."""
+        stable = self.clusters[-1][0]
+        if self.mirror:
+            return {"canary": self.mirror[0], "stable": stable}
+        return {"canary": self.clusters[0][0], "stable": stable} if len(self.clusters) == 2 else {}
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def list_files(
         base, chosen = root.parent, [root.name]
     else:
         base, chosen = root, list(names_below(root) if names is None else names)
-    refuse_outside = _guard(base)
+    refuse_outside = guard(base)
     listed = []
     for name in sorted(chosen, key=lambda name: name.split("/")):
         refuse_outside(name)
@@ -103,8 +103,8 @@ def list_files(
     return tuple(listed)
 
 
-def _guard(base: Path) -> Callable[[str], None]:
-    """Refuses names that lead out of `base`, as `safe_join` does, at the price of one look a folder."""
+def guard(base: Path) -> Callable[[str], None]:
+    """Refuses names that lead out of `base`, as `safe_join` does, for many names: at the price of one look a folder."""
     real, known = os.path.realpath(base), set[str]()
 
     def refuse_outside(name: str) -> None:

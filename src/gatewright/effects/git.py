@@ -34,6 +34,12 @@ def head(root: Path) -> str | None:
     return _git(root, "rev-parse", "HEAD")
 
 
+def top_of(root: Path) -> Path | None:
+    """The root of the checkout that `root` lies in; None outside a repository."""
+    found = _git(root, "rev-parse", "--show-toplevel")
+    return Path(found) if found else None
+
+
 def changed_files(root: Path) -> list[str]:
     """Names below `root` of all files that differ from the last commit, or are not in it, ignored ones left out."""
     changed = _git(root, "ls-files", "--modified", "--deleted", "--others", "--exclude-standard", "-z") or ""

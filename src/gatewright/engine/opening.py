@@ -60,17 +60,19 @@ def open_run(
     accepted_by: str | None = None,
     planned: Planned | None = None,
     run_id: str | None = None,
+    review: bool = False,
 ) -> RunFolder:
     """A new run with its lock.json; an older open run of the model that nobody works on is ended as superseded.
 
-    With a `run_id` it gets that id; if somebody was faster, it is the run that is there.
+    With a `run_id` it gets that id; if somebody was faster, it is the run that is there. One for a `review` is judged
+    and never registered: it opens beside a rollout in progress, and supersedes no other.
 
     Pending while a rollout of the model is in progress; SchemaBlocked when the data breaks who reads it, and nobody is
     named in `accepted_by`.
     """
     model = workspace.project.model
     active = workspace.rollouts.active(model)
-    if active is not None:
+    if active is not None and not review:
         raise Pending(
             f"rollout {active.id} of {model} is {active.phase} at {active.weight:g} %",
             fix=f"gatewright run --resume {active.run}, or end it: gatewright rollout abort",
@@ -94,23 +96,28 @@ def open_run(
         )
     now = workspace.clock.now()
     run_id, told = run_id or f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", run_id is not None
-    _supersede(workspace, model, run_id)
+    if not review:
+        _supersede(workspace, model, run_id)
     run = workspace.runs.create(run_id, again=told)
     with run.hold():
         if told and run.read(LOCK) is not None:
             return run
-        run.write(LOCK, _lock(run_id, now, planned, _pinned(workspace, planned, baseline, bootstrap_by)))
+        pinned = {**_pinned(workspace, planned, baseline, bootstrap_by), "review": review}
+        run.write(LOCK, _lock(run_id, now, planned, pinned))
     if planned.plan.accepted_by is not None:
-        event = Event(
-            at=now,
-            kind="schema_accepted",
-            run=run_id,
-            model=model,
-            why=planned.plan.why,
-            actor=planned.plan.accepted_by,
-        )
-        workspace.records.append(event)
+        workspace.records.append(_accepted(model, run_id, now, planned))
     return run
+
+
+def _accepted(model: str, run_id: str, now: datetime, planned: Planned) -> Event:
+    return Event(
+        at=now,
+        kind="schema_accepted",
+        run=run_id,
+        model=model,
+        why=planned.plan.why,
+        actor=planned.plan.accepted_by or "",
+    )
 
 
 def _pinned(

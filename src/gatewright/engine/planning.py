@@ -14,6 +14,7 @@ from gatewright.effects.code import code_digest
 from gatewright.effects.files import digest_file, safe_join
 from gatewright.effects.git import commit
 from gatewright.effects.tools import tools_digest
+from gatewright.engine.choosing import Chosen, latest_data
 from gatewright.rules.changes import DataChange, along
 from gatewright.rules.data_diff import way
 from gatewright.rules.plan import Plan, Reference, Trained, make_plan
@@ -43,9 +44,12 @@ class Planned:
     reference: DeploymentRecord | None
 
 
-def plan_run(workspace: Workspace, *, accepted_by: str | None = None) -> Planned:
-    """What a run opened now would do; nothing is changed. UnusableInput without data versions."""
-    inputs, train, evaluation = current_inputs(workspace)
+def plan_run(workspace: Workspace, *, accepted_by: str | None = None, data: Chosen | None = None) -> Planned:
+    """What a run opened now would do; nothing is changed. UnusableInput without data versions.
+
+    `data` are the versions to work on; the latest ones unless they are said.
+    """
+    inputs, train, evaluation = current_inputs(workspace, data)
     record = reference_record(workspace.records, workspace.project.model)
     reference = None
     nothing = DataChange(kind="none", why="the same bytes")
@@ -72,11 +76,10 @@ def refuse_blocked(plan: Plan) -> None:
         )
 
 
-def current_inputs(workspace: Workspace) -> tuple[Inputs, DataVersion, DataVersion]:
-    """What a run opened now would work on: the latest data versions, the code, the configuration, the tools."""
+def current_inputs(workspace: Workspace, data: Chosen | None = None) -> tuple[Inputs, DataVersion, DataVersion]:
+    """What a run opened now would work on: the data versions, the code, the configuration, the tools."""
     project = workspace.project
-    train = workspace.data_versions.latest(project.data.train, "train")
-    evaluation = workspace.data_versions.latest(project.data.evaluation, "eval")
+    train, evaluation = data or latest_data(workspace)
     inputs = Inputs(
         train=f"{train.name} {train.version}",
         train_digest=train.digest,

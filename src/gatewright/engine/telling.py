@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from gatewright.domain.errors import WorldFailed
-from gatewright.domain.notice import Notice
+from gatewright.domain.errors import UnusableInput, WorldFailed
+from gatewright.domain.notice import QUIET_KINDS, Notice
 from gatewright.domain.rollout import Rollout, World
 from gatewright.effects.bounded import within
 from gatewright.ports import Progress
 from gatewright.rules.notices import worth_telling
 from gatewright.store.notices import Letter
+from gatewright.store.runs import LOCK
 from gatewright.workspace import Workspace
 
 LIMIT_S = 5.0
@@ -23,11 +25,12 @@ def letters(
 ) -> tuple[tuple[Notice, str], ...]:
     """The news of a look, for every notifier that wants to hear of them."""
     news = worth_telling(before, after, world, now) if workspace.notifiers else ()
+    commit = _commit(workspace, after) if news else ""
     return tuple(
-        (notice, name)
+        (replace(notice, commit=commit), name)
         for notice in news
         for name, addressee in workspace.notifiers.items()
-        if not addressee.events or notice.kind in addressee.events
+        if (notice.kind in addressee.events if addressee.events else notice.kind not in QUIET_KINDS)
     )
 
 
@@ -65,6 +68,21 @@ def tell_last(workspace: Workspace, progress: Progress) -> None:
         workspace.clock.sleep(max(left, 0.0))
         waited += max(left, 0.1)
         tell_due(workspace, progress)
+
+
+def _commit(workspace: Workspace, rollout: Rollout) -> str:
+    """The commit of the run that made the version; empty when it is not told. It never keeps a look from its end."""
+    origin = rollout.origin or rollout.run
+    try:
+        run = workspace.runs.find(origin)
+        lock = run.read(LOCK) if run is not None else None
+    except (UnusableInput, OSError):
+        lock = None
+    if lock is not None:
+        return str(lock.body.get("commit", ""))
+    # In a CI the folder of the run may have stayed with an earlier job.
+    told = (record.details.get("commit") for record in workspace.records.all() if record.run == origin)
+    return next((str(commit) for commit in told if commit), "")
 
 
 def _told(workspace: Workspace, mine: list[Letter]) -> list[tuple[Letter, str | None]]:

@@ -94,7 +94,7 @@ def judge_data(
     conditions, impossible = condition_rules(schema, stored)
     rules = [*column_rules(schema, stored, typed), *conditions]
     if label is not None and label in told:
-        few = at(stored, label).drop_nulls().n_unique() < 2
+        few = _one_value(at(stored, label), stored[label])
         rules.append(RowRule(column=label, name="classes", allowed="two or more values", count=few * pl.len()))
     questions = drift_questions(reference, schema, stored) if reference else ()
     counted = _Counted.of(frame, rules, questions, schema)
@@ -108,6 +108,17 @@ def judge_data(
         unjudged={**impossible, **counted.unjudged},
         drift=drift_found(reference, schema, questions, counted.answers, counted.rows, label) if reference else None,
     )
+
+
+def _one_value(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Whether a column holds one value at most, nulls left out.
+
+    Not by counting them where it can be helped: a second `n_unique` in a query has polars hold whole columns in memory.
+    """
+    if not (dtype.is_numeric() or dtype.is_temporal() or dtype in (pl.Boolean, pl.String)):
+        return value.drop_nulls().n_unique() < 2
+    one = (value.min() == value.max()).fill_null(True)
+    return one & ~(value.is_nan().any() & value.is_not_nan().any()) if dtype.is_float() else one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +178,7 @@ def _shape(schema: Schema, stored: pl.Schema, rows: int, parent_rows: int | None
     if limits.max_change is not None and parent_rows and abs(rows - parent_rows) > limits.max_change * parent_rows:
         yield replace(whole, allowed=f"{parent_rows:,} (of the parent version) ± {limits.max_change:.0%}")
     for name, column in schema.columns.items():
-        if name not in stored:
+        if name not in stored and not column.optional:
             yield replace(whole, column=name, rule="missing", allowed=f"a column of type {column.type}")
     for name in stored:
         if name not in schema.columns:

@@ -23,7 +23,9 @@ _SAID: dict[NoticeKind, str] = {
     "weight": "has another weight than it should have",
     "stable": "has a stable version that does not run",
     "registry": "cannot move the baseline",
+    "progress": "goes on",
 }
+_GOES_ON = (Phase.SHADOWING, Phase.PROGRESSING, Phase.PROMOTING)
 
 
 def alerts(rollout: Rollout, world: World) -> tuple[Alert, ...]:
@@ -57,6 +59,8 @@ def _news(before: Rollout, after: Rollout, world: World) -> Iterator[tuple[Notic
                 yield "rolled_back", after.why
             case Phase.PROMOTED:
                 yield "restored" if after.restored_by else "promoted", after.why
+    if after.phase in _GOES_ON and (before.phase, before.step) != (after.phase, after.step):
+        yield "progress", after.why
     for alert in after.alerts:
         if alert not in before.alerts:
             yield alert, _trouble(alert, after, world)

@@ -61,6 +61,11 @@ def count_rows(before: pl.LazyFrame, now: pl.LazyFrame, columns: Sequence[str]) 
     return RowCount(added=int(added), removed=int(removed))
 
 
+def row_hashes(frame: pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """`a` and `b`, the two lanes of each row looked at in `columns` alone, in the order of the rows."""
+    return _hashed(frame, columns).collect(engine="streaming")
+
+
 def _hashed(frame: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
     names = frame.collect_schema().names()
     chosen = frame.select(pl.nth(names.index(name)) for name in columns)

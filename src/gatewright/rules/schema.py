@@ -27,6 +27,7 @@ class Column:
     `int`, `float` and `string` allow every width (and category columns for `string`); a width allows only itself.
     `range` holds both ends, either may be null; `regex` must match the whole value; null values are judged by
     `nullable` alone. `sensitive` columns get group counts, values of `personal` columns are never written anywhere.
+    An `optional` column may be missing from a data set as a whole, as the ids of evaluation rows from training data.
     """
 
     type: ColumnType
@@ -37,6 +38,7 @@ class Column:
     unique: bool = False
     sensitive: bool = False
     personal: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,7 @@ def accepts(declared: str, stored: str) -> bool:
 def required_columns(schema: Schema | None) -> frozenset[str]:
     """The columns that must hold a value in every row."""
     columns = schema.columns if schema else {}
-    return frozenset(name for name, column in columns.items() if not column.nullable)
+    return frozenset(name for name, column in columns.items() if not column.nullable and not column.optional)
 
 
 def fingerprint(columns: Mapping[str, str]) -> str:

@@ -39,7 +39,10 @@ _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guess:
-    """What one column seems to be. `values`: all of them, when they are few and each is frequent."""
+    """What one column seems to be. `values`: all of them, when they are few and each is frequent.
+
+    `only_in`: the number of rows it was seen in, when other data sets that keep to the schema lack it.
+    """
 
     name: str
     stored: str
@@ -48,6 +51,7 @@ class Guess:
     low: Any = None
     high: Any = None
     values: tuple[Any, ...] = ()
+    only_in: int | None = None
 
     @property
     def personal(self) -> bool:
@@ -98,7 +102,7 @@ def schema_text(rows: int, guesses: Sequence[Guess], source: str) -> str:
         "columns:",
     ]
     for each in guesses:
-        lines += _lines(each, rows)
+        lines += _lines(each, rows if each.only_in is None else each.only_in)
     lines += [
         "# rows: {min: 1000, max_change: 0.5}  # how few are too few, and which jump from one version to the next?",
         "",
@@ -139,6 +143,8 @@ def _lines(each: Guess, rows: int) -> Iterator[str]:
         words.append("sensitive: true")
     if each.personal:
         words.append("personal: true")
+    if each.only_in is not None:
+        words.append("optional: true")
     remarks = "; ".join(_remarks(each, rows, unique))
     yield f"  {_key(each.name)}: {{{', '.join(words)}}}" + (f"  # {remarks}" if remarks else "")
 

@@ -10,7 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gatewright.domain.errors import UnusableInput
-from gatewright.effects.tables import FORMATS, reading, scan
+from gatewright.effects.standing import FORMATS
+from gatewright.effects.tables import reading, scan
 from gatewright.rules.measuring.prediction_rows import RESERVED
 
 

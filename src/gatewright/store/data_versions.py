@@ -53,10 +53,11 @@ class DataVersions:
         version = replace(version, version=version_id(version))
         path = self.path(version)
         text = render_pointer(version)
-        read_pointer(text, path, shown=self._shown(path))
+        known = read_pointer(text, path, shown=self._shown(path))
         if path.exists():
             raise UnusableInput(f"{self._shown(path)} is there already", fix="a version is never overwritten")
         write_atomic(path, text)
+        self._parsed[path] = _stamp(path), known
         return path
 
     def has(self, name: str) -> bool:
@@ -145,8 +146,7 @@ class DataVersions:
 
     def _read(self, path: Path) -> DataVersion:
         """The version that a file holds; a file that is just as it was is not read again."""
-        found = path.stat()
-        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        stamp = _stamp(path)
         known = self._parsed.get(path)
         if known is None or known[0] != stamp:
             known = stamp, read_pointer(read_bytes(path, LIMIT), path, shown=self._shown(path))
@@ -163,6 +163,11 @@ def check_name(name: str) -> None:
         raise UnusableInput(
             f"{name!r} is no name for a data set", fix="use letters, digits, dots, dashes and underscores, at most 64"
         )
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _age(version: DataVersion) -> tuple[object, object]:

@@ -187,7 +187,8 @@ class Feedback:
         if (row["position"] if row else 0) != start:
             return
         if prefix == PREDICTIONS:
-            found = [prediction for line in chunk.lines if (prediction := parse_prediction(line))]
+            known = (prediction for line in chunk.lines if (prediction := parse_prediction(line)))
+            found = [prediction for prediction in known if not prediction.of_tester]
             asked = [prediction for prediction in found if not prediction.is_copy]
             answered = [prediction for prediction in asked if prediction.outputs]
             connection.executemany(_LEARN, [_row(prediction) for prediction in answered])

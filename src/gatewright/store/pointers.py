@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -25,6 +25,7 @@ LIMIT = 16 << 20
 _MOST_PARTS = 500_000
 _HEX = re.compile(r"[0-9a-f]{64}")
 _ROWS = re.compile(r"[0-9a-f]{32}")
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*[.](?:csv|parquet)")
 _WIDTH = 110
 _EDITED = "a version is immutable: restore the file from git, and add changed data as a new version"
 _HEADER = "# A data version: written by `gatewright data add`, never edited.\n"
@@ -153,13 +154,14 @@ def read_pointer(data: bytes, path: Path, *, shown: str) -> DataVersion:
 
 def render_pointer(version: DataVersion) -> bytes:
     """The pointer file of `version`, in the order in which people read it."""
-    document = {
+    head = {
         "name": version.name,
         "version": version.version,
         "role": version.role,
         "source": {"kind": version.kind, "uri": version.uri, "pin": version.pin, "immutable": version.immutable},
         "digest": {"algo": "sha256", "value": version.digest.removeprefix("sha256:"), "level": "bytes"},
-        "files": version.files,
+    }
+    rest = {
         "schema": {"fingerprint": version.fingerprint, "columns": version.schema},
         "rows": version.rows,
         **({"row_digest": _written(version.row_digest)} if version.row_digest else {}),
@@ -174,7 +176,7 @@ def render_pointer(version: DataVersion) -> bytes:
         },
         "created_by": version.created_by,
     }
-    text = _yaml(plain(document))
+    text = _yaml(plain(head)) + _listed(version.files) + _yaml(plain(rest))
     if version.stats:
         text += _yaml({"stats": _lines(plain(version.stats))})
     return (_HEADER + text).encode()
@@ -186,6 +188,14 @@ def _row_digest(rows: Rows | None) -> RowDigest | None:
 
 def _written(digest: RowDigest) -> Rows:
     return Rows(value=digest.rows, unlabelled=digest.unlabelled)
+
+
+def _listed(files: Sequence[DataFile]) -> str:
+    """The section `files`: by hand where no name needs a quote, as YAML takes 0.3 ms for each."""
+    if not all(_PLAIN.fullmatch(file.path) and not file.sha256.isdigit() for file in files):
+        return _yaml(plain({"files": files}))
+    lines = (f"- {{path: {file.path}, size: {file.size}, sha256: {file.sha256}}}\n" for file in files)
+    return "files:\n" + "".join(lines)
 
 
 class _Line(dict[str, Any]):

@@ -62,9 +62,9 @@ def _rows(folder: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
 
 
 def _of_line(line: bytes) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """The rows of one request; nothing for a damaged line, nor for a copy that a client never asked for."""
+    """The rows of one request; nothing for a damaged line, nor for copies and what testers ask for."""
     found = parse_prediction(line)
-    if found is None or found.is_copy:
+    if found is None or found.is_copy or found.of_tester:
         return
     inputs = json.loads(line).get("in", {})
     count = len(found.outputs)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gatewright.rules.data_diff import DataDifference
+from gatewright.rules.markdown_text import table, text
 from gatewright.stats.psi import FAIL, WARN
 from gatewright.web.data_words import counted, group_rows, rate, share, shifted, types
-from gatewright.web.markdown_text import table, text
 
 _MOST = 40
 
@@ -22,7 +22,10 @@ def _lines(found: DataDifference) -> Iterator[str]:
     yield ""
     yield f"{text(found.change.why)}."
     yield ""
-    facts: list[tuple[str, ...]] = [("version", found.before.version, found.now.version), ("rows", *counted(found))]
+    facts: list[tuple[str, ...]] = [
+        ("version", text(found.before.version), text(found.now.version)),
+        ("rows", *counted(found)),
+    ]
     facts += [("role", found.before.role, found.now.role)] if found.before.role != found.now.role else []
     facts += [("label rate", *map(rate, found.label_rates))]
     yield from table(("", "before", "now"), facts)
@@ -55,7 +58,7 @@ def _columns(found: DataDifference) -> Iterator[str]:
         value = column.moved.value if column.moved else 0.0
         mark = "❌ " if value >= FAIL or None in column.types else "⚠️ " if value >= WARN else ""
         psi = f"{'≈ ' if column.moved.estimated else ''}{value:.3f}" if column.moved else "–"
-        rows.append((f"{mark}{text(column.name)}", types(column), *map(share, column.nulls), psi))
+        rows.append((f"{mark}{text(column.name)}", text(types(column)), *map(share, column.nulls), psi))
     yield from table(("column", "type", "nulls before", "nulls now", "PSI"), rows)
     yield ""
     still = len(found.columns) - len(moved)

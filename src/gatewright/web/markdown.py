@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gatewright.domain.gate import Comparison, GateResult, Judgement
+from gatewright.rules.markdown_text import code
+from gatewright.rules.markdown_text import table as _table
+from gatewright.rules.markdown_text import text as _text
 from gatewright.web import words
-from gatewright.web.markdown_text import table as _table
-from gatewright.web.markdown_text import text as _text
 from gatewright.web.subject import Subject
 
 LIMIT = 60_000
 """Characters of one report: a comment on GitHub holds 65,536."""
 _WORST, _DETAILS, _WARNINGS, _WHY, _NAME = 8, 150, 20, 1200, 120
-_MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❔", "waived": "☑️"}
+MARKS: dict[str, str] = {"pass": "✅", "fail": "❌", "inconclusive": "❔", "waived": "☑️"}
 _HEAD = ("", "slice", "rows", "change", "adjusted p", "MDE", "remark")
 
 
 def markdown(subject: Subject) -> str:
     """The whole report, at most LIMIT characters; what is left out is said."""
-    sections = (_headline, _gates, _waivers, _slices, _warnings, _lineage, _stages, _events, _details)
+    sections = (_headline, gates, waivers, slices, warnings, lineage, _stages, _events, details)
     lines: list[str] = []
     for section in sections:
         if told := list(section(subject)):
             lines += ["", *told] if lines else told
-    return _bounded(lines) + "\n"
+    return bounded(lines, LIMIT) + "\n"
 
 
-def _bounded(lines: Sequence[str]) -> str:
-    """Whole lines up to the limit; a folded part that is cut is closed."""
+def bounded(lines: Sequence[str], limit: int, size: Callable[[str], int] = len) -> str:
+    """Whole lines whose `size` is at most `limit`; a folded part that is cut is closed, and what is missing is said."""
     rest = "\n\n… more was measured than fits here: `gatewright report --format html --file report.html` shows it all."
     closing = "\n\n</details>"
-    room = LIMIT - len(rest) - len(closing) - 1
+    room = limit - size(rest) - len(closing) - 1
     used, folded = 0, False
     for index, line in enumerate(lines):
-        used += len(line) + 1
+        used += size(line) + 1
         if used > room:
             return "\n".join(lines[:index]) + (closing if folded else "") + rest
         folded = (folded or line.startswith("<details>")) and line != "</details>"
@@ -49,7 +50,7 @@ def _headline(subject: Subject) -> Iterator[str]:
         yield ""
     if subject.recorded is not None:
         verdict = subject.recorded.verdict.value
-        yield f"{_MARKS[verdict]} **{verdict}**: {_text(subject.verdict_words, _WHY)}"
+        yield f"{MARKS[verdict]} **{verdict}**: {_text(subject.verdict_words, _WHY)}"
         yield ""
     because = ", because " + _text("; ".join(subject.reasons), _WHY) if subject.reasons else ""
     if subject.run:
@@ -64,9 +65,10 @@ def _stages(subject: Subject) -> Iterator[str]:
         yield from _table(("stage", "status", "seconds"), rows)
 
 
-def _gates(subject: Subject) -> Iterator[str]:
+def gates(subject: Subject) -> Iterator[str]:
+    """The table of gates: what each decided, and why."""
     judgement = _judgement(subject)
-    if judgement is None:
+    if judgement is None or not (judgement.results or judgement.skipped):
         return
     yield "## Gates"
     yield ""
@@ -79,7 +81,7 @@ def _gates(subject: Subject) -> Iterator[str]:
 
 
 def _mark(result: GateResult) -> str:
-    return "⚠️" if words.is_open(result) else _MARKS[result.verdict.value]
+    return "⚠️" if words.is_open(result) else MARKS[result.verdict.value]
 
 
 def _why(result: GateResult) -> str:
@@ -88,7 +90,8 @@ def _why(result: GateResult) -> str:
     return _text(result.why, _WHY) + needed + warned
 
 
-def _waivers(subject: Subject) -> Iterator[str]:
+def waivers(subject: Subject) -> Iterator[str]:
+    """Who waived what, why and until when."""
     judgement = _judgement(subject)
     for index, waiver in enumerate(judgement.waivers if judgement else ()):
         if index == 0:
@@ -98,7 +101,7 @@ def _waivers(subject: Subject) -> Iterator[str]:
         yield f"- **{_text(what)}**: {_text(waiver.reason)} ({_text(waiver.by)}, until {waiver.expires})"
 
 
-def _slices(subject: Subject) -> Iterator[str]:
+def slices(subject: Subject) -> Iterator[str]:
     """The worst changes of each gate."""
     compared = [(result, _changes(result)) for result in _results(subject)]
     compared = [(result, changes) for result, changes in compared if changes]
@@ -117,7 +120,7 @@ def _rows(changes: Iterable[Comparison]) -> Iterator[tuple[str, ...]]:
         p = each.p_adjusted if each.p_adjusted is not None else each.p
         waived = f"waived by {each.waived_by}" if each.waived_by else ""
         yield (
-            _MARKS[words.standing(each)],
+            MARKS[words.standing(each)],
             _text(each.slice, _NAME),
             words.whole(each.rows),
             words.change(each),
@@ -127,12 +130,13 @@ def _rows(changes: Iterable[Comparison]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _lineage(subject: Subject) -> Iterator[str]:
+def lineage(subject: Subject) -> Iterator[str]:
+    """What the model was made from."""
     if subject.facts:
         yield "## Made from"
         yield ""
         yield from _table(
-            ("what", "which", ""), [(fact.what, f"`{_code(fact.which)}`", _text(fact.remark)) for fact in subject.facts]
+            ("what", "which", ""), [(fact.what, f"`{code(fact.which)}`", _text(fact.remark)) for fact in subject.facts]
         )
 
 
@@ -145,7 +149,8 @@ def _events(subject: Subject) -> Iterator[str]:
         )
 
 
-def _warnings(subject: Subject) -> Iterator[str]:
+def warnings(subject: Subject) -> Iterator[str]:
+    """What the stages warned of."""
     if subject.warnings:
         yield "## Warnings"
         yield ""
@@ -154,7 +159,7 @@ def _warnings(subject: Subject) -> Iterator[str]:
             yield f"- … and {len(subject.warnings) - _WARNINGS:,} more"
 
 
-def _details(subject: Subject) -> Iterator[str]:
+def details(subject: Subject) -> Iterator[str]:
     """The comparisons after the worst, folded, gate by gate."""
     for result in _results(subject):
         changes = words.worst_first(_changes(result))
@@ -180,7 +185,3 @@ def _results(subject: Subject) -> tuple[GateResult, ...]:
 
 def _changes(result: GateResult) -> list[Comparison]:
     return [each for each in result.comparisons if each.kind == "change"]
-
-
-def _code(text: str) -> str:
-    return " ".join(words.clean(text).replace("`", "'").replace("|", "¦").split())

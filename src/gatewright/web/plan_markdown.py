@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gatewright.rules.markdown_text import table, text
 from gatewright.rules.plan import Plan
-from gatewright.web.markdown_text import table, text
 
 _HEADS = {
     "nothing": "⏭️ Nothing to do",

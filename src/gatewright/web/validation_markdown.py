@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gatewright.web.markdown_text import table, text
+from gatewright.rules.markdown_text import table, text
 from gatewright.web.validation_words import Report, breach, cautions, drift_rows, told
 
 _MOST = 40

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 from unicodedata import east_asian_width
@@ -10,20 +9,14 @@ from unicodedata import east_asian_width
 from gatewright.domain.evaluation import ALL
 from gatewright.domain.gate import Comparison, Estimate, GateResult, Verdict
 from gatewright.domain.metrics import METRICS
+from gatewright.rules.markdown_text import clean as clean
 
 Standing = Literal["pass", "fail", "inconclusive", "waived"]
 STANDINGS: tuple[Standing, ...] = ("fail", "waived", "inconclusive", "pass")
 """What a comparison means for the gate; a waived one would have stopped the run. Most serious first."""
 
-# What XML 1.0 does not allow (section 2.2), even escaped.
-_CONTROL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HIGHER_IS_BETTER = {"demographic_parity_ratio"}
 _EARLY = {"fail": 0, "waived": 1}
-
-
-def clean(text: str) -> str:
-    """`text` without the characters that no XML document may hold."""
-    return _CONTROL.sub("", text)
 
 
 def standing(comparison: Comparison) -> Standing:

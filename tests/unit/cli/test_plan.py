@@ -223,3 +223,33 @@ def test_the_version_of_the_last_run_may_be_gone(root: Path, shell: Shell) -> No
     next((root / "data/versions/acs-train").glob("2015*")).unlink()
     told = shell("plan")
     assert "the version of the last promoted run is not here to compare with" in told.out
+
+
+def test_the_comment_of_a_pull_request_shows_data_plan_and_what_validate_found(root: Path, shell: Shell) -> None:
+    before, old = rows(root), add(root, "acs-train", "data/acs", "--file", "2015.parquet")
+    new = written(root, "more.parquet", pl.concat([before, before.head(500)]))
+    page = shell("ci", "report", "--dry-run").out
+    assert page.startswith("# ⏳ employment: no run\n\nNo run was opened for this commit.\n")
+    assert "## Data: acs-train is append" in page
+    assert f"| version | {old} | {new} |" in page
+    assert "## Plan: ▶️ Everything runs" in page
+    assert "Compared with record 1, promoted, run 20260101-000000-aaaa." in page
+    (root / "training" / "train.py").write_text("import os  # @acme/team\n", encoding="utf-8")
+    assert shell("validate").code == 1
+    document = json.loads(shell("ci", "report", "--dry-run", "--output", "json").out)
+    page = document["markdown"]
+    assert (document["model"], document["state"]) == ("employment", "stopped")
+    assert page.startswith("# ❌ employment: stopped at validate\n\n1 of its checks did not pass.")
+    assert "- **ruff** failed: " in page
+    assert "F401" in page
+    assert page.index("## Findings of validate") < page.index("## Data: acs-train") < page.index("## Plan: ")
+    assert "because data: acs-train" in page
+
+
+def test_the_comment_of_a_pull_request_that_is_blocked_says_why(root: Path, shell: Shell) -> None:
+    written(root, "fewer.parquet", rows(root).drop("SCHL"))
+    assert shell("validate").code == 1
+    page = shell("ci", "report", "--dry-run").out
+    assert page.startswith("# ❌ employment: blocked\n\nNo run was opened: the data breaks who reads it.\n")
+    assert "## Plan: ❌ Blocked" in page
+    assert "SCHL" in page

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from gatewright.adapters.forges.github_notices import Options as GithubNoticesOptions
+from gatewright.adapters.forges.gitlab_notices import Options as GitlabNoticesOptions
 from gatewright.adapters.metrics.access_log import Options as AccessLogOptions
 from gatewright.adapters.metrics.envoy_stats import Options as EnvoyStatsOptions
 from gatewright.adapters.metrics.prometheus import Options as PrometheusOptions
@@ -35,6 +37,8 @@ class Installed:
         ("evidence", "prometheus"): PrometheusOptions,
         ("notifiers", "webhook"): WebhookOptions,
         ("notifiers", "command"): CommandOptions,
+        ("notifiers", "github"): GithubNoticesOptions,
+        ("notifiers", "gitlab"): GitlabNoticesOptions,
         ("triggers", "local"): TriggerOptions,
         ("triggers", "branch"): BranchOptions,
         ("triggers", "github"): GithubOptions,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -96,6 +97,34 @@ def test_csv_files_may_differ_in_how_their_numbers_look(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("n\n1\n")
     (tmp_path / "2.csv").write_text("n\n1.5\n")
     assert scan(tmp_path).frame.collect()["n"].to_list() == [1.0, 1.5]
+
+
+def test_many_files_are_read_as_each_of_them_alone(tmp_path: Path) -> None:
+    texts = (
+        'a,b,c,d\n1,"x\ny",true,1.5\n,,false,2\n',
+        'a,b,c,d\n3,"a ""b""",true,1e3\n4,,,-0.1',
+        "a,b,c,d\r\n5,z,false,0.5\r\n",
+    )
+    files = [tmp_path / f"{number} [x]*.csv" for number in range(len(texts))]
+    for file, text in zip(files, texts, strict=True):
+        file.write_bytes(text.encode())
+    together, alone = scan(tmp_path), [scan(file) for file in files]
+    assert together.frame.collect().equals(pl.concat([table.frame for table in alone]).collect())
+    assert together.raw.collect().equals(pl.concat([table.raw for table in alone]).collect())
+
+
+def test_dates_and_columns_in_another_order_keep_their_values(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("d,n\n2026-01-31,1\n")
+    (tmp_path / "2.csv").write_text("n,d\n2,2026-02-28\n")
+    assert scan(tmp_path).frame.collect().rows() == [(date(2026, 1, 31), 1), (date(2026, 2, 28), 2)]
+    assert scan(tmp_path).raw.collect().rows() == [("2026-01-31", "1"), ("2026-02-28", "2")]
+
+
+def test_a_quoted_header_of_two_lines_is_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text('"a\nb",c\n')
+    with pytest.raises(DataError, match="no rows"):
+        scan(path)
 
 
 def test_every_difference_between_files_is_told(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from gatewright.rules.data import HIDDEN, Violation, violations
+from gatewright.rules.data import HIDDEN, Violation, judge_data, violations
 from gatewright.rules.schema import Column, RowLimits, Schema
 
 ROWS = 8
@@ -186,3 +186,22 @@ def test_doubled_rows_change_too_much(rows: int, broken: bool) -> None:
 def test_no_rows_is_a_violation_of_every_schema() -> None:
     frame = pl.LazyFrame({"y": pl.Series([], dtype=pl.Int8)})
     assert [item.rule for item in violations(Schema(columns={"y": Column(type="int")}), frame)] == ["rows"]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "few"),
+    [
+        ([1, 1, None], pl.Int8, True),
+        ([1, 2], pl.Int8, False),
+        ([None, None], pl.Int8, True),
+        ([1.0, float("nan")], pl.Float64, False),
+        ([float("nan")] * 2, pl.Float64, True),
+        ([True, False], pl.Boolean, False),
+        (["a", None, "a"], pl.String, True),
+        (["a", "b"], pl.Categorical, False),
+        (["a", None], pl.Categorical, True),
+    ],
+)
+def test_a_label_holds_two_values_or_more(values: list[object], dtype: type[pl.DataType], few: bool) -> None:
+    found = judge_data(Schema(columns={}), pl.LazyFrame({"y": pl.Series(values, dtype=dtype)}), label="y")
+    assert ("classes" in {each.rule for each in found.violations}) is few

@@ -66,7 +66,7 @@ def test_a_label_that_is_not_binary_has_no_rate() -> None:
     }
 
 
-@pytest.mark.parametrize("width", [50, 700, 2500])
+@pytest.mark.parametrize("width", [50, 700, pytest.param(2500, marks=pytest.mark.slow)])
 def test_wide_tables_fit(width: int) -> None:
     frame = pl.LazyFrame({f"a_column_with_a_long_name_{n}": list(range(25)) for n in range(width)})
     stats = describe(frame)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gatewright.domain.errors import DataError, UnusableInput
 from gatewright.domain.lineage import DataFile, DataVersion
@@ -61,7 +62,22 @@ def test_round_trip(versions: DataVersions, tmp_path: Path) -> None:
     path = versions.add(version)
     assert path == tmp_path / "data/versions/acs-train" / f"2026-06-30-{version.digest[7:15]}.yaml"
     assert versions.get("acs-train", version.version) == version
-    assert versions.all() == (version,)
+    assert DataVersions(tmp_path).all() == (version,)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["2015.parquet", "a/b-c_d.csv", "no.csv", "1e5.csv", "1.5.CSV.csv", "x" * 150 + ".csv"],
+        ["größe.csv", "- a.csv", "a: b.csv", "#.csv", "'.csv", "[x].csv", "!x.csv", "~.csv"],
+    ],
+)
+def test_names_of_files_are_read_as_they_were_written(tmp_path: Path, names: list[str]) -> None:
+    files = tuple(DataFile(path=name, size=7, sha256="0" * 64) for name in sorted(names))
+    version = make(files=files, digest=digest_listing(files))
+    path = DataVersions(tmp_path).add(version)
+    assert DataVersions(tmp_path).all() == (version,)
+    assert [file["path"] for file in yaml.safe_load(path.read_text("utf-8"))["files"]] == sorted(names)
 
 
 def test_what_is_left_out_has_defaults(versions: DataVersions) -> None:

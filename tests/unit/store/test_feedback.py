@@ -201,6 +201,13 @@ def test_a_copy_is_laid_beside_its_original_and_labels_never_reach_it(servers: S
     assert [(found.arm, found.prediction) for found in servers.joined()] == [("old", 1.0), ("old", 1.0)]
 
 
+def test_what_testers_ask_for_is_forgotten_and_its_labels_wait(servers: Servers) -> None:
+    chosen = {"arm": "new", "route": "r1|3|0|tester"}
+    servers.answer(line("a", **chosen), line("b", **chosen, out=[]), line("c"))
+    assert servers.store.put([label("a", 1.0), label("c", 1.0)], NOW) == Tally(joined=1, waiting=1)
+    assert len(servers.store.outputs_of("new", 10)) == 1
+
+
 def test_copies_of_another_kind_or_arm_count_as_not_answered(servers: Servers) -> None:
     original = {"arm": "old", "route": "r1|3|0|mirrored"}
     servers.answer(line("a", **original), line("b", **original, out=[1, 0]))

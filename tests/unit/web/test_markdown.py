@@ -61,4 +61,4 @@ def test_foreign_text_is_no_markup() -> None:
     name = "<img src=x> [a](http://b) @ada `c` *d* AGEP<18"
     page = markdown(subject(judgement([compared(name, 500, PASS, 0.01)])))
     row = next(line for line in page.splitlines() if "AGEP" in line)
-    assert "&lt;img src=x> \\[a\\](http://b) @\u200bada \\`c\\` \\*d\\* AGEP<18" in row
+    assert "&lt;img src=x> \\[a\\](http:\u200b//b) @\u200bada \\`c\\` \\*d\\* AGEP<18" in row

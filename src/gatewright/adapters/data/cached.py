@@ -17,7 +17,7 @@ from gatewright.domain.errors import DataError, DigestChanged, Place, Problem, U
 from gatewright.domain.lineage import DataFile, DataVersion
 from gatewright.effects.digest_cache import DigestCache
 from gatewright.effects.opened import changing
-from gatewright.effects.tables import FORMATS
+from gatewright.effects.standing import FORMATS
 from gatewright.ports import Pin, Progress
 from gatewright.store.data_cache import Content, DataCache
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,8 +12,8 @@ from gatewright.adapters.data.laying import lay_files
 from gatewright.domain.errors import DataError, DigestChanged, Place, Problem, UnusableInput
 from gatewright.domain.lineage import DataFile, DataVersion
 from gatewright.effects.digest_cache import DigestCache
-from gatewright.effects.files import list_files, names_below, safe_join
-from gatewright.effects.tables import FORMATS
+from gatewright.effects.files import guard, list_files, names_below, safe_join
+from gatewright.effects.standing import FORMATS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class FileSource:
         Files that are there already and right are kept. DigestChanged names the first file that is not as recorded;
         UnusableInput when `into` holds anything else.
         """
-        path = lay_files(version, into, lambda file: self._source(version, file), self._digests.digest, self._shown)
+        path = lay_files(version, into, self._sources(version), self._digests.digest, self._shown)
         self._digests.save()
         return path
 
@@ -93,18 +93,25 @@ class FileSource:
             raise _unusable(uri, f"there is no data file; their names end in {' or '.join(FORMATS)}")
         return place, names
 
-    def _source(self, version: DataVersion, file: DataFile) -> Path:
-        base = self._place(version.uri)
-        if version.kind == "file":
-            base = base.parent
-        source = safe_join(base, file.path).resolve()
-        if not source.is_file():
-            raise DigestChanged(
-                f"{file.path} of {version.name} {version.version}",
-                recorded=f"{file.size:,} bytes at {version.uri}",
-                found="no file",
-                fix="restore the recorded bytes; gatewright data verify lists all that is missing",
-            )
+    def _sources(self, version: DataVersion) -> Callable[[DataFile], Path]:
+        """Where the bytes of each file of `version` are; what is called raises DigestChanged when there is no file."""
+        base = self._place(version.uri).resolve()
+        base = base.parent if version.kind == "file" else base
+        refuse_outside = guard(base)
+
+        def source(file: DataFile) -> Path:
+            refuse_outside(file.path)
+            path = base / file.path
+            path = path.resolve() if path.is_symlink() else path
+            if not path.is_file():
+                raise DigestChanged(
+                    f"{file.path} of {version.name} {version.version}",
+                    recorded=f"{file.size:,} bytes at {version.uri}",
+                    found="no file",
+                    fix="restore the recorded bytes; gatewright data verify lists all that is missing",
+                )
+            return path
+
         return source
 
     def _place(self, uri: str) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from gatewright.domain.errors import DigestChanged, UnusableInput, WorldFailed
 from gatewright.domain.lineage import DataFile, DataVersion
 from gatewright.effects.failpoints import failpoint
-from gatewright.effects.files import safe_join
+from gatewright.effects.files import guard
 
 CHANGED = "restore the recorded bytes, or add the changed data as a new version: gatewright data add"
 
@@ -28,9 +28,11 @@ def lay_files(
     Files that are there already and right are kept. DigestChanged names the first file that is not as recorded, as
     `shown`; UnusableInput when `into` holds anything else. Returns the file, or the folder of several.
     """
+    refuse_outside = guard(into)
     for file in version.files:
         found = source(file)
-        target = safe_join(into, file.path)
+        refuse_outside(file.path)
+        target = into / file.path
         if _difference(target, file, digest) is not None:
             target.unlink(missing_ok=True)
             _lay(found, target)

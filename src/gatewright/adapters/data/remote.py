@@ -13,7 +13,7 @@ from gatewright.domain.errors import UnusableInput
 from gatewright.domain.lineage import DataVersion
 from gatewright.effects.addresses import check_url
 from gatewright.effects.opened import CONNECT_S, READ_S, asking, opened
-from gatewright.effects.tables import FORMATS
+from gatewright.effects.standing import FORMATS
 from gatewright.ports import Pin
 
 _BLOCK = 8 << 20

@@ -17,7 +17,7 @@ from gatewright.adapters.metrics.log_tail import Position, at_end, newest, read_
 from gatewright.adapters.metrics.user_groups import by_group
 from gatewright.domain.evidence import Block, Durations, History, LiveMetric, Look, Observation
 from gatewright.domain.rollout import LatencyMargins, Rollout
-from gatewright.domain.routing import WHOLE, cluster_name
+from gatewright.domain.routing import TESTER, WHOLE, cluster_name
 from gatewright.domain.share import HALF_A_PART, ShareEvidence
 from gatewright.ports import Context
 from gatewright.rules.evidence import interval_s
@@ -255,7 +255,7 @@ def _parse(line: bytes) -> Request | None:
     """A request from its line; None for what no arm was drawn for, and for clients that left before the answer."""
     try:
         fields = json.loads(line)
-        if fields.get("path") == _FEEDBACK:
+        if fields.get("path") == _FEEDBACK or fields["route"].endswith(f"|{TESTER}"):
             return None
         if not fields["cluster"] or not fields["attempts"] or _CLIENT_LEFT in fields["flags"].split(","):
             return None

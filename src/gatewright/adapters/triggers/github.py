@@ -9,11 +9,12 @@ from urllib.parse import quote
 
 from annotated_types import MinLen, Predicate
 
-from gatewright.adapters.triggers.addresses import Address, Variable
-from gatewright.adapters.triggers.calls import Service, own_link, read_object, secret_of
 from gatewright.adapters.triggers.published import publish
 from gatewright.domain.claim import INPUTS, Input, Order, Started
 from gatewright.domain.duration import Duration
+from gatewright.domain.errors import StartFailed
+from gatewright.effects.service_addresses import Address, Variable, owner_and_name
+from gatewright.effects.services import Service, own_link, read_object, secret_of
 from gatewright.ports import Context
 
 _HELPS = {
@@ -22,15 +23,6 @@ _HELPS = {
     404: "is trigger.repository right, is the workflow on the default branch, and may the token see the repository?",
     422: "the workflow needs `on: workflow_dispatch` with every input named in trigger.inputs, and the ref must exist",
 }
-
-
-def owner_and_name(text: str) -> bool:
-    """`owner/name` of letters, digits, dots, dashes and underscores."""
-    parts = text.split("/")
-    return len(parts) == 2 and all(
-        part.isascii() and part.strip(".") and part.replace("-", "a").replace("_", "a").replace(".", "a").isalnum()
-        for part in parts
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +54,14 @@ class GithubTrigger:
         options = self._options
         token = secret_of(options.token, "the token of GitHub")
         branch, _ = publish(order, self._root, options.remote)
-        service = Service(name="GitHub", timeout_s=options.timeout.seconds, secrets=(token,), helps=_HELPS)
+        service = Service(
+            name="GitHub",
+            timeout_s=options.timeout.seconds,
+            secrets=(token,),
+            helps=_HELPS,
+            failure=StartFailed,
+            setting="trigger.url",
+        )
         url = (
             f"{options.url.rstrip('/')}/repos/{options.repository}/actions/workflows/{quote(options.workflow, safe='')}"
         )

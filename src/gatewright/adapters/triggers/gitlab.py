@@ -8,11 +8,12 @@ from urllib.parse import quote
 
 from annotated_types import MinLen
 
-from gatewright.adapters.triggers.addresses import Address, Variable
-from gatewright.adapters.triggers.calls import FORM, Service, form, own_link, read_object, secret_of
 from gatewright.adapters.triggers.published import publish
 from gatewright.domain.claim import INPUTS, Input, Order, Started
 from gatewright.domain.duration import Duration
+from gatewright.domain.errors import StartFailed
+from gatewright.effects.service_addresses import Address, Variable
+from gatewright.effects.services import FORM, Service, form, own_link, read_object, secret_of
 from gatewright.ports import Context
 
 _HELPS = {
@@ -51,7 +52,14 @@ class GitlabTrigger:
         options = self._options
         token = secret_of(options.token, "the trigger token of GitLab")
         branch, _ = publish(order, self._root, options.remote)
-        service = Service(name="GitLab", timeout_s=options.timeout.seconds, secrets=(token,), helps=_HELPS)
+        service = Service(
+            name="GitLab",
+            timeout_s=options.timeout.seconds,
+            secrets=(token,),
+            helps=_HELPS,
+            failure=StartFailed,
+            setting="trigger.url",
+        )
         base = options.url.rstrip("/")
         url = f"{base}/api/v4/projects/{quote(options.project, safe='')}/trigger/pipeline"
         variables = {

@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 from annotated_types import MinLen
 
-from gatewright.adapters.triggers.addresses import Address, Variable
-from gatewright.adapters.triggers.calls import FORM, Service, form, own_link, read_object, secret_of
 from gatewright.adapters.triggers.published import publish
 from gatewright.domain.claim import INPUTS, Input, Order, Started
 from gatewright.domain.duration import Duration
 from gatewright.domain.errors import StartFailed
+from gatewright.effects.service_addresses import Address, Variable
+from gatewright.effects.services import FORM, Service, form, own_link, read_object, secret_of
 from gatewright.ports import Context
 
 _HELPS = {
@@ -56,7 +56,14 @@ class JenkinsTrigger:
         user, token = secret_of(options.user, "the user of Jenkins"), secret_of(options.token, "the token of Jenkins")
         branch, _ = publish(order, self._root, options.remote)
         basic = b64encode(f"{user}:{token}".encode()).decode()
-        service = Service(name="Jenkins", timeout_s=options.timeout.seconds, secrets=(token, basic), helps=_HELPS)
+        service = Service(
+            name="Jenkins",
+            timeout_s=options.timeout.seconds,
+            secrets=(token, basic),
+            helps=_HELPS,
+            failure=StartFailed,
+            setting="trigger.url",
+        )
         base = options.url.rstrip("/")
         headers = {"authorization": f"Basic {basic}", "user-agent": "gatewright", "accept": "application/json"}
         headers |= self._crumb(service, base, headers)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.labelling import DESIGN_COLUMNS
 from gatewright.effects.files import digest_file, safe_join
-from gatewright.effects.tables import FORMATS, reading, scan
+from gatewright.effects.standing import FORMATS
+from gatewright.effects.tables import reading, scan
 from gatewright.engine.proofs import laid_out
 from gatewright.rules.evalset import check_weighed
 from gatewright.rules.labelling.traffic import check_ids, identified, typed

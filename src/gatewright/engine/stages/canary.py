@@ -70,6 +70,7 @@ def start_rollout(handover: Handover, run: RunFolder) -> Rollout:
         actor=rollout.bootstrap_by or "gatewright",
         before=rollout.stable,
         after=rollout.canary,
+        details={"commit": lock.body["commit"]},
     )
     return workspace.rollouts.start(rollout, event)
 

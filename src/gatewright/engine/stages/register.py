@@ -12,15 +12,20 @@ from gatewright.domain.lineage import Candidate
 from gatewright.engine.handover import Handover
 from gatewright.ports import Progress, Registration
 from gatewright.store.codec import decode
-from gatewright.store.runs import VERSION, Handoff, RunFolder
+from gatewright.store.runs import LOCK, VERSION, Handoff, RunFolder
 from gatewright.workspace import Workspace
 
 _EVIDENCE = ("evaluation-report", "verdict", "candidate", "lock")
 
 
 def register(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
-    """Register the candidate; UnusableInput when the verdict speaks of another model."""
+    """Register the candidate; UnusableInput when the verdict speaks of another model, or the run is for a review."""
     handover = Handover(workspace, run, "register", VERSION)
+    if run.need(LOCK, "validate").body.get("review"):
+        raise UnusableInput(
+            f"run {run.id} is for a review, and goes no further than its gates",
+            fix="merge the change: the push opens a run that is deployed",
+        )
     verdict = handover.need("verdict")
     report_digest = verdict.inputs["evaluation-report.json"]
     trained = handover.need("candidate")

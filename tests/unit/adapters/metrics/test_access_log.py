@@ -110,6 +110,13 @@ def test_requests_that_were_copied_are_stables_alone_and_no_evidence(log: Log) -
     assert log.errors_at(LATER) == [(1, 0, 0, 0)]
 
 
+def test_what_testers_ask_for_is_no_evidence(log: Log) -> None:
+    chosen = {"route": "r1|3|0|tester"}
+    log.write(line(**chosen), line(**chosen, code=503), line(**chosen, cluster=STABLE), line())
+    assert log.errors_at(LATER) == [(1, 0, 0, 0)]
+    assert log.source.history(ROLLOUT).requests == 0
+
+
 def test_what_the_fallback_rescued_before_the_first_step_is_not_the_canarys(log: Log) -> None:
     log.write(line(route="r1|2|9999", cluster="model-before", attempts=2), line(route="r1|2|9999", cluster=STABLE))
     assert log.errors_at(LATER) == [(0, 0, 1, 0)]

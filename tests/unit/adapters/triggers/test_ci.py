@@ -23,7 +23,7 @@ GITHUB = "/repos/acme/models/actions/workflows/train%20it.yml/dispatches"
 GITLAB = "/api/v4/projects/acme%2Fmodels/trigger/pipeline"
 JENKINS = "/job/acme/job/train%20it/buildWithParameters"
 CRUMB = "/crumbIssuer/api/json"
-SOON, PATIENT = Duration(0.3), Duration(30.0)
+PATIENT, SOON = Duration(20.0), Duration(1.0)
 
 
 def github_trigger(ci: CiServer, context: Any, **more: Any) -> Trigger:
@@ -151,7 +151,7 @@ def test_each_fault_says_whether_to_try_again(ci: CiServer, context: Any, make: 
     reply, again, after_s, words = FAULTS[fault]
     ci.replies[path] = reply
     with pytest.raises(StartFailed) as failed:
-        make(ci, context, timeout=SOON if reply.hangs else PATIENT).start(ORDER)
+        make(ci, context, **({"timeout": SOON} if reply.hangs else {})).start(ORDER)
     assert (failed.value.again, failed.value.after_s) == (again, after_s)
     assert words in str(failed.value)
     assert failed.value.fix

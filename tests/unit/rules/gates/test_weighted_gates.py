@@ -48,6 +48,7 @@ def draw(rng: np.random.Generator, count: int, *, drop: float = 0.0, slices: int
     )
 
 
+@pytest.mark.slow
 def test_a_candidate_that_is_no_different_is_rarely_failed() -> None:
     """200 evaluations of 1,500 rows, worth about 750: at most 5 % is promised."""
     rng = np.random.default_rng(11)

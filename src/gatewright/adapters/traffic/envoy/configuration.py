@@ -11,7 +11,8 @@ Envoy 1.39 is the oldest that knows `refresh_cluster_on_retry`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ Document = dict[str, Any]
 NAME = "gatewright"
 METADATA_VERSION = "version"
 ROUTE_HEADER = "x-gatewright-route"
+ARM_HEADER = "x-gatewright-arm"
 PREDICTIONS = "/predict|/v2/models/[^/]+/infer"
 """What may be copied: a copied label would be a second one."""
 
@@ -48,6 +50,7 @@ class GatewayOptions:
     timeout_s: float = 5.0
     max_connections: int = 1024
     max_body_bytes: int = 16 * 1024 * 1024
+    testers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not header_name(self.user_header):
@@ -145,7 +148,8 @@ def routes(options: GatewayOptions, table: RouteTable | None) -> Document:
 
     Users stay where they are: the share is drawn by a hash of rollout and user, with the canary first,
     so that it only gains users while its weight grows. Requests without the user header are drawn one by one.
-    Predictions that are copied to a canary have a route of their own, before the one for all.
+    Testers who name an arm have routes of their own, before all others, and predictions that are copied to a canary
+    have one before that for all.
     """
     if table is None:
         nowhere = {"@type": f"{_TYPE}envoy.config.route.v3.RouteConfiguration", "name": NAME, "virtual_hosts": []}
@@ -161,6 +165,7 @@ def routes(options: GatewayOptions, table: RouteTable | None) -> Document:
                 "request_body_buffer_limit": options.max_body_bytes,
                 "include_request_attempt_count": True,
                 "routes": [
+                    *_chosen(options, table),
                     *([_mirrored(options, table, *table.mirror)] if table.mirror else []),
                     _route(table, table.route_name, {"prefix": "/"}, _split(options, table)),
                 ],
@@ -180,6 +185,18 @@ def _route(table: RouteTable, name: str, match: Document, action: Document) -> D
         # Envoy keeps the old version_info when nothing but the version changes; this makes it a change.
         "metadata": {"filter_metadata": {NAME: {METADATA_VERSION: table.version}}},
     }
+
+
+def _chosen(options: GatewayOptions, table: RouteTable) -> Iterator[Document]:
+    """The routes of testers: to the arm that they name and to no other one, also when it fails."""
+    named = "|".join(re.escape(tester) for tester in options.testers)
+    for arm, cluster in table.arms.items() if named else ():
+        headers = [
+            {"name": ARM_HEADER, "string_match": {"exact": arm}},
+            {"name": options.user_header, "string_match": {"safe_regex": {"regex": named}}},
+        ]
+        action = {"cluster": cluster, "timeout": _seconds(options.timeout_s)}
+        yield _route(table, table.tester_name, {"prefix": "/", "headers": headers}, action)
 
 
 def _mirrored(options: GatewayOptions, table: RouteTable, cluster: str, share: int) -> Document:

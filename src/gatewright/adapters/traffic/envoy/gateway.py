@@ -39,6 +39,7 @@ class EnvoyGateway:
             user_header=options.user_header,
             try_timeout_s=options.try_timeout.seconds,
             timeout_s=options.timeout.seconds,
+            testers=options.testers,
         )
 
     def argv(self) -> tuple[str, ...]:

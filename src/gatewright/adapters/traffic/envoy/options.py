@@ -13,12 +13,18 @@ from gatewright.domain.duration import Duration
 
 SECOND_TRY_RESERVE_S = 0.05
 Text = Annotated[str, MinLen(1)]
+_TESTER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]{0,127}")
 _HEADER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
 def header_name(text: str) -> bool:
     """Lower-case letters, digits and hyphens, as in x-user-id."""
     return _HEADER.fullmatch(text) is not None
+
+
+def user_name(text: str) -> bool:
+    """Letters, digits, dots, hyphens, underscores, plus signs and one form of address: ada or ada@example.org."""
+    return _TESTER.fullmatch(text) is not None
 
 
 def ipv4_address(text: str) -> bool:
@@ -36,7 +42,8 @@ class Options:
     Users are told apart by `user_header`. A request gets `timeout` in all, one try at most `try_timeout`; a try that
     fails is repeated on the other arm. What the model servers answer is logged, in at most `prediction_log_mb`
     megabytes; 0 logs nothing. `log_features` logs these inputs too, or `all` of them; never one that the schema file
-    marks personal.
+    marks personal. `testers` are values of `user_header` that may choose their arm by the header x-gatewright-arm
+    (canary or stable) during a rollout; what they ask is no evidence.
     """
 
     port: Annotated[int, Ge(1), Le(65535)] = 8080
@@ -46,6 +53,7 @@ class Options:
     timeout: Duration = Duration(5.0)
     prediction_log_mb: Annotated[int, Ge(0), Le(65536)] = 256
     log_features: Literal["all"] | tuple[Text, ...] = ()
+    testers: tuple[Annotated[str, Predicate(user_name)], ...] = ()
 
     def __post_init__(self) -> None:
         """ValueError when two tries do not fit into the time of a request."""

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gatewright.adapters.traffic.envoy.configuration import METADATA_VERSION, NAME, PREDICTIONS
+from gatewright.adapters.traffic.envoy.configuration import ARM_HEADER, METADATA_VERSION, NAME, PREDICTIONS
 from gatewright.domain.errors import UnusableInput, WorldFailed
-from gatewright.domain.routing import Endpoint, RouteTable
+from gatewright.domain.routing import TESTER, Endpoint, RouteTable
 
 ROUTES_QUERY = "/config_dump?resource=dynamic_route_configs"
 CLUSTERS_QUERY = "/config_dump?resource=dynamic_active_clusters"
@@ -32,14 +32,20 @@ def parse_config_dump(body: bytes) -> RouteTable | None:
     if not resource.get("virtual_hosts"):
         return None
     host = _only(_list(resource, "virtual_hosts"), "virtual hosts")
-    *mirrored, route = map(_as_mapping, _list(host, "routes") or [None])
+    *before, route = map(_as_mapping, _list(host, "routes") or [None])
+    chosen = [each for each in before if _text(each, "name").endswith(f"|{TESTER}")]
+    mirrored = before[len(chosen) :]
     if host.get("domains") != ["*"] or route.get("match") != {"prefix": "/"}:
         raise _foreign("its route does not take all requests")
     written = _mapping(_mapping(_mapping(route, "metadata"), "filter_metadata"), NAME)
     if _text(written, METADATA_VERSION) != version:
         raise _foreign(f"the table in force is {written[METADATA_VERSION]!r}, its file {version!r}")
     table = _table(version, _text(route, "name"), _mapping(route, "route"))
-    return _with_mirror(table, _only(mirrored, "routes beside the one for all")) if mirrored else table
+    if mirrored:
+        table = _with_mirror(table, _only(mirrored, "routes beside the one for all"))
+    for each, named in zip(chosen, before, strict=False):
+        _check_chosen(table, each, named)
+    return table
 
 
 def parse_clusters(body: bytes) -> dict[str, Endpoint]:
@@ -92,6 +98,17 @@ def _with_mirror(table: RouteTable, route: Mapping[str, Any]) -> RouteTable:
     if _text(route, "name") != found.mirrored_name:
         raise _foreign(f"its first route is called {route['name']!r}")
     return found
+
+
+def _check_chosen(table: RouteTable, route: Mapping[str, Any], first: Mapping[str, Any]) -> None:
+    """Testers, and nobody else, get an arm of this table by naming it; their routes come before all others."""
+    match = _mapping(route, "match")
+    named = [header.get("name") for header in map(_as_mapping, _list(match, "headers"))]
+    arm = _mapping(_as_mapping(_list(match, "headers")[0]), "string_match").get("exact")
+    if route is not first or _text(route, "name") != table.tester_name or len(named) != 2 or named[0] != ARM_HEADER:
+        raise _foreign(f"its route {route['name']!r} is none of testers")
+    if arm not in table.arms or _mapping(route, "route").get("cluster") != table.arms[arm]:
+        raise _foreign(f"testers of arm {arm!r} are sent elsewhere")
 
 
 def _configs(body: bytes) -> list[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""Which addresses of a CI may stand in gatewright.yaml."""
+"""Which addresses of a service, and which names of variables, may stand in gatewright.yaml."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from annotated_types import MinLen, Predicate
 
 
-def ci_address(text: str) -> bool:
+def service_address(text: str) -> bool:
     """https:// (http:// on loopback only) with a host that is not link-local, without user, password, query."""
     try:
         parts = urlsplit(text)
@@ -27,7 +27,16 @@ def name_of_variable(text: str) -> bool:
     return text.isascii() and text.replace("_", "a").isalnum() and text.upper() == text and not text[0].isdigit()
 
 
-Address = Annotated[str, Predicate(ci_address)]
+def owner_and_name(text: str) -> bool:
+    """`owner/name` of letters, digits, dots, dashes and underscores."""
+    parts = text.split("/")
+    return len(parts) == 2 and all(
+        part.isascii() and part.strip(".") and part.replace("-", "a").replace("_", "a").replace(".", "a").isalnum()
+        for part in parts
+    )
+
+
+Address = Annotated[str, Predicate(service_address)]
 Variable = Annotated[str, MinLen(1), Predicate(name_of_variable)]
 
 

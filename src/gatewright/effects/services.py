@@ -1,4 +1,4 @@
-"""One call to the API of a CI: its token from the environment and never told; any answer but the right one an error."""
+"""One call to the API of a service: its token comes from the environment and is never told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode, urlsplit
 
-from gatewright.domain.errors import StartFailed, UnusableInput, WorldFailed
+from gatewright.domain.errors import ServiceFailed, UnusableInput, WorldFailed
 from gatewright.effects.asking import Answer, ask
 
 _SHOWN = 160
@@ -18,21 +18,26 @@ _SHOWN = 160
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The CI as errors name it: what it is called, where it is, how long it may take, and what must not be told."""
+    """A service as errors name it: what it is called, how long it may take, and what must not be told.
+
+    `failure` is what its faults are raised as, `setting` where its address is written.
+    """
 
     name: str
     timeout_s: float
     secrets: tuple[str, ...] = field(default=(), repr=False)
     helps: Mapping[int, str] = field(default_factory=dict)
+    failure: type[ServiceFailed] = ServiceFailed
+    setting: str = ""
 
     def call(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, good: tuple[int, ...]
     ) -> Answer:
-        """The answer with a status in `good`; StartFailed for any other, saying whether it may be tried again."""
+        """The answer with a status in `good`; ServiceFailed for any other, saying whether it may be tried again."""
         try:
             answer = ask(url, timeout_s=self.timeout_s, headers=headers, method=method, body=body)
         except WorldFailed as error:
-            raise StartFailed(self.hidden(f"{self.name}: {error.what}"), fix=error.fix, again=True) from error
+            raise self.failure(self.hidden(f"{self.name}: {error.what}"), fix=error.fix, again=True) from error
         if answer.status not in good:
             raise self._refused(answer, url)
         return answer
@@ -43,28 +48,31 @@ class Service:
             text = text.replace(secret, "***")
         return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
-    def strange(self, answer: Answer) -> StartFailed:
+    def strange(self, answer: Answer) -> ServiceFailed:
         """A right status with a wrong body: a login page or a proxy has answered instead."""
         kind = answer.headers.get("content-type", "no type")
-        return StartFailed(
+        return self.failure(
             self.hidden(f"{self.name} answered {answer.status} with {kind}, which is no answer of its API"),
             fix="is it the address of the API, and does no login page or proxy stand in front of it?",
         )
 
-    def _refused(self, answer: Answer, url: str) -> StartFailed:
+    def _refused(self, answer: Answer, url: str) -> ServiceFailed:
         status, wait_s = answer.status, _retry_after_s(answer)
         what = f"{self.name} answered {status} to {urlsplit(url).path}"
         if 300 <= status < 400:
             where = urlsplit(answer.location)
             what += f", a redirect to {where.scheme}://{where.hostname or '?'}, which is not followed"
-            return StartFailed(self.hidden(what), fix="write the address it redirects to, if it is yours: trigger.url")
-        if said := _message(answer):
+            fix = f"write the address it redirects to, if it is yours{self.setting and ': ' + self.setting}"
+            return self.failure(self.hidden(what), fix=fix, status=status)
+        # Hidden before it is cut: a half of a secret would be no secret to look for.
+        if said := self.hidden(_message(answer)):
             what += f": {said[:_SHOWN]}"
         limited = status == 429 or (status == 403 and (wait_s or answer.headers.get("x-ratelimit-remaining") == "0"))
         if limited or status >= 500 or status == 408:
             fix = "it is tried again by itself" + (f", not before {wait_s:.0f} s" if wait_s else "")
-            return StartFailed(self.hidden(what), fix=fix, again=True, after_s=wait_s)
-        return StartFailed(self.hidden(what), fix=self.helps.get(status, "see the documentation of its API"))
+            return self.failure(self.hidden(what), fix=fix, again=True, after_s=wait_s, status=status)
+        help = self.helps.get(status, "see the documentation of its API")
+        return self.failure(self.hidden(what), fix=help, status=status)
 
 
 def secret_of(variable: str, what: str) -> str:
@@ -78,7 +86,7 @@ def secret_of(variable: str, what: str) -> str:
 
 
 def read_object(service: Service, answer: Answer) -> Mapping[str, object]:
-    """The JSON object of an answer; StartFailed when it is something else."""
+    """The JSON object of an answer; ServiceFailed when it is something else."""
     try:
         found = json.loads(answer.body)
     except (ValueError, RecursionError):
@@ -88,8 +96,19 @@ def read_object(service: Service, answer: Answer) -> Mapping[str, object]:
     return found
 
 
+def read_list(service: Service, answer: Answer) -> list[Mapping[str, object]]:
+    """The JSON objects of an answer that is a list; ServiceFailed when it is something else."""
+    try:
+        found = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise service.strange(answer)
+    return found
+
+
 def own_link(found: object, url: str) -> str:
-    """`found` if it is a link to the CI itself; else `url`: what a foreign answer names is not shown as ours."""
+    """`found` if it is a link to the service itself; else `url`: what a foreign answer names is not shown as ours."""
     text = str(found) if isinstance(found, str) else ""
     same = urlsplit(text).hostname == urlsplit(url).hostname and urlsplit(text).scheme in ("http", "https")
     return text if same and text.isprintable() and " " not in text and len(text) < 500 else url

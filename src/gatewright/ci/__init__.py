@@ -1,0 +1,1 @@
+"""Project → neutral Pipeline → the files of a CI system. Pure: text out, nothing read or written."""

@@ -1,0 +1,1 @@
+"""Bringing Gatewright into a repository: look, propose, write."""

@@ -1,0 +1,1 @@
+"""Facts about a repository → guesses with reasons: one question per file."""
