@@ -8,7 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 PEERS := .venv-bench
-LOCKS := requirements/build.txt requirements/dev.txt requirements/run.txt requirements/bench.txt
+TRACKING := .venv-mlflow
+LOCKS := requirements/build.txt requirements/dev.txt requirements/run.txt requirements/bench.txt requirements/mlflow.txt
 # One more than the cores of a small machine: many tests wait for processes of their own.
 WORKERS ?= 3
 
@@ -28,10 +29,10 @@ install: $(STAMP)-dev $(STAMP)-project ## everything for working on the project,
 demo: $(STAMP)-run $(STAMP)-project ## four acts on real data: a good model goes live, bad ones are stopped
 	$(BIN)/python examples/employment/demo $(ARGS)
 
-test: install $(STAMP)-prometheus $(STAMP)-node ## the tests, slow ones left out (ARGS="-k name" goes to pytest)
+test: install $(STAMP)-prometheus $(STAMP)-node $(TRACKING)/.stamp ## the tests, slow ones left out (ARGS="-k name" goes to pytest)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
-test-all: install $(STAMP)-prometheus $(STAMP)-node ## all tests
+test-all: install $(STAMP)-prometheus $(STAMP)-node $(TRACKING)/.stamp ## all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --slow $(ARGS)
 
 check: check-lint check-format check-types check-floors check-sizes ## lint, format, types, floors, sizes (-k: go on after the first)
@@ -55,7 +56,7 @@ bench: install $(PEERS)/.stamp ## the benchmarks, each beside its named peer (up
 	$(BIN)/python benchmarks
 
 clean: ## remove the environments, the demo's workspace, caches and builds
-	rm -rf $(VENV) $(PEERS) .benchmarks .demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(TRACKING) .benchmarks .demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Installation: a stamp per lock, so that a second call does nothing and a changed lock installs again
@@ -107,6 +108,14 @@ $(PEERS)/.stamp: requirements/bench.txt $(STAMP)-build
 	$(call install_packages,--compile --require-hashes -r $<,$(PEERS)/bin)
 	@touch $@
 
+# A real MLflow server for the tests, in an environment of its own; where it cannot be installed, they are skipped.
+$(TRACKING)/.stamp: requirements/mlflow.txt $(STAMP)-build
+	@echo "==> $(TRACKING): the MLflow server of the tests (700 MB)"
+	@($(BIN)/python -m venv $(TRACKING) && { \
+		$(BIN)/uv pip install --quiet --python $(TRACKING)/bin/python --compile --require-hashes -r $< || \
+		$(TRACKING)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; } && touch $@) || \
+		echo "==> no MLflow server: its tests are skipped"
+
 # Locks: hashes for every platform, no address of a registry
 
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal \
@@ -117,6 +126,7 @@ lock: $(STAMP)-build ## compile requirements/*.txt again (UPGRADE=1 takes newer 
 	$(COMPILE) -c requirements/build.txt pyproject.toml --extra dev -o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt pyproject.toml --extra demo -o requirements/run.txt
 	$(COMPILE) -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
+	$(COMPILE) requirements/mlflow.in -o requirements/mlflow.txt
 	@command -v npm >/dev/null && cd tests/pipelines/node && npm install --package-lock-only --ignore-scripts --silent || true
 	@! grep -nE '://|--index|--extra-index|--find-links|--trusted-host' $(LOCKS) || { \
 		echo "error: a lock names an address" >&2; exit 1; }

@@ -154,12 +154,20 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What a registry needs to register a candidate."""
+    """What a registry needs to register a candidate, and what it may tell people about it.
+
+    `documents` are kept beside the version by file name, `metrics` are finite numbers by name, `data` is what it was
+    trained and judged on, `links` are words that lead further (a version, a commit), by name.
+    """
 
     candidate: Candidate
     data_digest: str
     report_digest: str
     run: str
+    documents: Mapping[str, bytes] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    data: Sequence[DataVersion] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 class Registry(Protocol):
@@ -179,6 +187,16 @@ class Registry(Protocol):
 
     def mark_serving(self, model: str, version: ModelVersion | None) -> None:
         """Make `version` the baseline of `model`; None takes back a first deployment that was rolled back."""
+
+
+@runtime_checkable
+class DistantRegistry(Registry, Protocol):
+    """A registry beyond the state database: it may be slow, and no transaction holds it.
+
+    What it is to be told is written down before, and it is told again until it says the same.
+    """
+
+    distant: Literal[True]
 
 
 @runtime_checkable

@@ -32,6 +32,7 @@ from gatewright.ports import (
 )
 from gatewright.store.data_versions import DataVersions
 from gatewright.store.database import BUSY_S, Database
+from gatewright.store.marks import Marks
 from gatewright.store.notices import Notices
 from gatewright.store.opening import open_state
 from gatewright.store.processes import Processes
@@ -121,6 +122,7 @@ class Workspace:
     runs: Runs
     records: Records
     rollouts: Rollouts
+    marks: Marks
     routes: Routes
     processes: Processes
     data_versions: DataVersions
@@ -170,6 +172,7 @@ class Workspace:
             runs=Runs(root / STATE / "runs", database.handing_over),
             records=Records(database),
             rollouts=Rollouts(database),
+            marks=Marks(database),
             routes=Routes(database),
             processes=Processes(database, project.model),
             data_versions=DataVersions(root),

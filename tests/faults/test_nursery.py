@@ -110,7 +110,7 @@ def job(kept: Kept) -> Path:
     words = {
         "candidate": model, "baseline": None, "golden": None, "data": "data/eval.parquet", "id": "id",
         "label": "employed", "keep": ["REGION"], "task": None, "positive": 1, "latency_samples": 299, "seed": 0,
-        "evaluation_digest": "sha256:e", "cache": "cache", "output": "out",
+        "allow_code": False, "evaluation_digest": "sha256:e", "cache": "cache", "output": "out",
     }  # fmt: skip
     path.write_text(json.dumps(words))
     return path

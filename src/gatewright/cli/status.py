@@ -35,7 +35,7 @@ def status(svg: Path | None, root: Path, output: Output) -> None:
     """What serves production, the rollout in progress, open runs and processes.
 
     "recorded" is what the state database says, "observed" what was read back from the gateway just now. Works with
-    the gateway down.
+    the gateway down, and with a registry that cannot be asked.
 
     \b
     Examples:
@@ -73,7 +73,8 @@ def _draw(workspace: Workspace, svg: Path) -> None:
 def _show(found: dict[str, Any], working: set[str]) -> None:
     serving = found["serving"]
     _line("model", found["model"])
-    _line("serving", f"version {serving['number']}  {serving['digest']}" if serving else "nothing yet")
+    known = f"version {serving['number']}  {serving['digest']}" if serving else "nothing yet"
+    _line("serving", click.style(serving["error"], fg="yellow") if serving and "error" in serving else known)
     _show_traffic(found["traffic"], up=bool(found["processes"]))
     show_rollout(found["rollout"])
     for number, letter in enumerate(found["undelivered"]):

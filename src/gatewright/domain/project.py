@@ -101,11 +101,15 @@ class ChecksSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSection:
-    """The team's own training command: an argv list, never a shell line."""
+    """The team's own training command: an argv list, never a shell line.
+
+    `allow_code`: a folder of MLflow may hold pickles and code, which model servers and evaluations then run.
+    """
 
     command: Annotated[tuple[Text, ...], MinLen(1)]
     timeout: Duration = Duration(7200.0)
-    format: Literal["skops", "onnx"] = "skops"
+    format: Literal["skops", "onnx", "mlflow"] = "skops"
+    allow_code: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -164,11 +165,20 @@ def copy_tree_atomic(source: Path, target: Path) -> None:
                 if path.is_file():
                     _sync_file(path)
             failpoint(f"before-rename:{target.parent.name}")
-            unfinished.replace(target)
+            place_folder(unfinished, target)
             failpoint(f"after-rename:{target.parent.name}")
         _sync_folder(target.parent)
     except OSError as error:
         raise _refused("copy to", target, error) from error
+
+
+def place_folder(whole: Path, target: Path) -> None:
+    """Give the folder `whole` its name; a folder that another process has put there meanwhile is left alone."""
+    try:
+        whole.replace(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
 
 
 def _sync_file(path: Path) -> None:

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from gatewright.domain.documents import canonical_json, plain, sha256
-from gatewright.domain.errors import GatewrightError, UnusableInput, WorldFailed
+from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.records import NOW_SERVES
 from gatewright.domain.rollout import ALMOST_FULL, Decision, PauseReason, Phase, Rollout, World
 from gatewright.engine.ending import write_record
 from gatewright.engine.looking import look
+from gatewright.engine.marking import mark_serving
 from gatewright.engine.telling import letters, tell_due, tell_last
 from gatewright.engine.trouble import Trouble
 from gatewright.ports import Progress
@@ -103,11 +104,11 @@ class Controller:
                     workspace.traffic.set_weight(rollout, 0.0)
             case Phase.PROMOTING if observed is not None and observed >= ALMOST_FULL:
                 workspace.traffic.finish(rollout)
-                self._mark_serving(rollout, rollout.canary)
+                mark_serving(workspace, rollout, rollout.canary)
             case Phase.ROLLING_BACK:
                 workspace.traffic.set_weight(rollout, 0.0)
                 if world.serving == rollout.canary:
-                    self._mark_serving(rollout, rollout.stable)
+                    mark_serving(workspace, rollout, rollout.stable)
             case _:
                 workspace.traffic.set_weight(rollout, rollout.weight)
 
@@ -117,17 +118,6 @@ class Controller:
         record = self._workspace.records.terminal(rollout.run)
         if record is not None and rollout.origin is None:  # else the run is a name only, without a folder
             write_record(self._workspace.runs.get(rollout.run), record)
-
-    def _mark_serving(self, rollout: Rollout, digest: str | None) -> None:
-        version = self._workspace.registry.find(rollout.model, digest) if digest else None
-        if digest is not None and version is None:
-            raise GatewrightError(f"{digest} is not registered", fix="this is a fault of Gatewright: please report it")
-
-        def mark() -> None:
-            with self._workspace.rollouts.fenced(rollout):
-                self._workspace.registry.mark_serving(rollout.model, version)
-
-        self._workspace.database.repeat(mark)
 
 
 def look_again_s(rollout: Rollout) -> float:

@@ -227,15 +227,20 @@ def logged_features(workspace: Workspace, wanted: Literal["all"] | tuple[str, ..
 
 
 def _settings(workspace: Workspace) -> tuple[str, ...]:
-    """What a model server is told about its log of predictions, from the options of the kind that serves."""
+    """What a model server is told: whether code may run, and of its log of predictions as the kind that serves says."""
     options = workspace.project.serving.options
     most = getattr(options, "prediction_log_mb", 0)
     folder = str(log_folder(workspace.root, workspace.project.model))
     user_header = getattr(options, "user_header", "")
+    allowed = ("--allow-code",) if workspace.project.train.allow_code else ()
     if not most:
-        return ()
+        return allowed
     named = logged_features(workspace, getattr(options, "log_features", ()))
-    return ("--prediction-log", folder, "--prediction-log-mb", str(most), "--user-header", user_header, *named)
+    return (
+        *allowed,
+        *("--prediction-log", folder, "--prediction-log-mb", str(most), "--user-header", user_header),
+        *named,
+    )
 
 
 def _content(row: ProcessRow) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ from gatewright.domain.documents import canonical_json, plain
 from gatewright.domain.errors import Pending, UnusableInput
 from gatewright.domain.lineage import DataVersion, ModelVersion
 from gatewright.engine.ending import end_run
+from gatewright.engine.marking import serving
 from gatewright.engine.planning import Planned, plan_run, refuse_blocked
 from gatewright.engine.proofs import golden_version
 from gatewright.rules.trigger import Inputs
@@ -77,7 +78,7 @@ def open_run(
             fix=f"gatewright run --resume {active.run}, or end it: gatewright rollout abort",
         )
     planned = planned or plan_run(workspace, accepted_by=accepted_by)
-    baseline = workspace.registry.serving(model)
+    baseline = serving(workspace)
     if baseline is not None and bootstrap_by is not None:
         raise UnusableInput(
             f"{model} is deployed already (version {baseline.number})",

@@ -9,6 +9,7 @@ from gatewright.domain.errors import UnusableInput
 from gatewright.domain.lineage import ModelVersion
 from gatewright.domain.records import NOW_SERVES, DeploymentRecord
 from gatewright.domain.rollout import Rollout
+from gatewright.engine.marking import serving
 from gatewright.engine.stages.canary import stable_of
 from gatewright.store.records import Event
 from gatewright.workspace import Workspace
@@ -35,7 +36,7 @@ def roll_back(workspace: Workspace, actor: str, reason: str) -> Rollout | None:
     if serves[-1].kind == "restored":
         return None
     _within_window(workspace, serves[-1])
-    current = workspace.registry.serving(model)
+    current = serving(workspace)
     if current is None or current.artifact.digest != serves[-1].after:
         raise UnusableInput(
             f"the registry says that {current.artifact.digest if current else 'nothing'} serves, the last record says "

@@ -88,6 +88,7 @@ def _job(
         "positive": fairness.positive,
         "latency_samples": evaluation.latency_samples,
         "seed": 0,
+        "allow_code": workspace.project.train.allow_code,
         "evaluation_digest": evaluation_digest,
         "cache": str(workspace.root / STATE / "predictions" / workspace.project.model),
         "output": str(output),

@@ -24,12 +24,11 @@ _OURS = ("gatewright.serving.server", "gatewright.engine.supervisor", _NURSERY)
 def view(workspace: Workspace) -> dict[str, Any]:
     """Everything `gatewright status` shows, as JSON types."""
     model = workspace.project.model
-    serving = workspace.registry.serving(model)
     rollout = workspace.rollouts.active(model) or workspace.rollouts.latest(model)
     rows = processes(workspace)
     return {
         "model": model,
-        "serving": {"number": serving.number, "digest": short(serving.artifact.digest)} if serving else None,
+        "serving": serving(workspace),
         "traffic": traffic(workspace),
         "rollout": rollout_view(workspace, rollout) if rollout else None,
         "undelivered": [plain(letter) for letter in workspace.notices.undelivered()],
@@ -38,6 +37,15 @@ def view(workspace: Workspace) -> dict[str, Any]:
         "orphans": orphans(workspace),
         "quarantined": {short(digest): why for digest, why in workspace.rollouts.quarantined(model).items()},
     }
+
+
+def serving(workspace: Workspace) -> dict[str, Any] | None:
+    """The version that serves, as the registry says it; `error` instead when it cannot be asked."""
+    try:
+        found = workspace.registry.serving(workspace.project.model)
+    except WorldFailed as failure:
+        return {"number": None, "digest": None, "error": str(failure)}
+    return {"number": found.number, "digest": short(found.artifact.digest)} if found else None
 
 
 def traffic(workspace: Workspace) -> dict[str, Any]:

@@ -15,7 +15,7 @@ MIN_SAMPLES = 299  # the 99th percentile has a 95 % upper bound within the sampl
 ROLES = ("candidate", "baseline", "golden")
 _LIMIT = 1 << 20
 _TEXTS = ("data", "id", "label", "output", "evaluation_digest", "cache")
-_KEYS = (*ROLES, *_TEXTS, "keep", "task", "positive", "latency_samples", "seed")
+_KEYS = (*ROLES, *_TEXTS, "allow_code", "keep", "task", "positive", "latency_samples", "seed")
 _TASKS = ("binary", "multiclass", "regression", "score")
 
 
@@ -37,7 +37,7 @@ class ScoringJob:
 
     `models` by role, the candidate first. `keep`: further columns of the data that the output carries along. `task` is
     the candidate's own when it is None. `positive` is the class whose probability counts. Predictions are kept in the
-    folder `cache` by `evaluation_digest`, that of the rows.
+    folder `cache` by `evaluation_digest`, that of the rows. `allow_code`: as `train.allow_code` says.
     """
 
     models: Mapping[str, ModelToScore]
@@ -52,6 +52,7 @@ class ScoringJob:
     evaluation_digest: str
     cache: Path
     output: Path
+    allow_code: bool = False
 
 
 def read_job(path: Path) -> ScoringJob:
@@ -69,6 +70,8 @@ def read_job(path: Path) -> ScoringJob:
         _refuse(path, "keep", repr(words["keep"]), "a list of column names")
     if words["task"] not in (None, *_TASKS):
         _refuse(path, "task", repr(words["task"]), ", ".join(_TASKS))
+    if type(words["allow_code"]) is not bool:
+        _refuse(path, "allow_code", repr(words["allow_code"]), "true or false")
     for key, least in (("latency_samples", MIN_SAMPLES), ("seed", 0), ("positive", None)):
         if type(words[key]) is not int or (least is not None and words[key] < least):
             _refuse(path, key, repr(words[key]), "an integer" if least is None else f"an integer from {least}")
@@ -86,6 +89,7 @@ def read_job(path: Path) -> ScoringJob:
         evaluation_digest=words["evaluation_digest"],
         cache=Path(words["cache"]),
         output=Path(words["output"]),
+        allow_code=words["allow_code"],
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import skops.io
 from numpy.typing import NDArray
 
+from gatewright.config.mlmodel import MLMODEL_FILE, read_mlmodel
 from gatewright.domain.errors import StageFailed, UnusableInput
 from gatewright.domain.lineage import DataFile
 from gatewright.effects.files import digest_listing, list_files, read_bytes
@@ -132,33 +133,53 @@ class LoadedModel:
             self.predict(example)
 
 
-def load(folder: Path) -> LoadedModel:
-    """The model in `folder`; UnusableInput for a pickle, an untrusted type, a bad signature or a damaged file."""
+def load(folder: Path, *, allow_code: bool = False) -> LoadedModel:
+    """The model in `folder`; UnusableInput for a pickle, an untrusted type, a bad signature or a damaged file.
+
+    `allow_code`: a folder of MLflow may bring pickles and code of its own, as the configuration says.
+    """
     if not folder.is_dir():
-        what = f"a model is a folder with {SIGNATURE_FILE} and {MODEL_FILE}, or model.onnx"
+        what = f"a model is a folder with {SIGNATURE_FILE} and {MODEL_FILE}, model.onnx or {MLMODEL_FILE}"
         raise UnusableInput(f"{folder} is no folder", fix=what)
-    for path in sorted(folder.rglob("*")):
-        if stranger := _stranger(path):
-            raise UnusableInput(f"{path} is {stranger[0]}", fix=stranger[1])
     told = read_bytes(folder / SIGNATURE_FILE, _SIGNATURE_LIMIT)
     signature = parse_signature(told, str(folder / SIGNATURE_FILE))
+    for path in sorted(folder.rglob("*")):
+        stranger = _stranger(path, pickles=allow_code and signature.format == "mlflow")
+        if stranger:
+            raise UnusableInput(f"{path} is {stranger[0]}", fix=stranger[1])
+    if signature.format == "mlflow":
+        return _of_mlflow(folder, signature, told, allow_code)
     path = folder / signature.model_file
     model = read_bytes(path, _MODEL_LIMIT)
     digest = _digest(folder, {path.name: model, SIGNATURE_FILE: told})
-    return LoadedModel(digest=digest, signature=signature, estimator=_revived(model, path, signature))
+    estimator = _revived(model, path, signature, signature.format)
+    return LoadedModel(digest=digest, signature=signature, estimator=estimator)
 
 
-def _revived(data: bytes, path: Path, signature: Signature) -> Any:
-    if signature.format == "onnx":
+def _of_mlflow(folder: Path, signature: Signature, told: bytes, allow_code: bool) -> LoadedModel:
+    found = read_mlmodel(folder)
+    if found.file is None:
+        from gatewright.serving.mlflow_models import load_pyfunc
+
+        estimator, digest = load_pyfunc(folder, found, signature, allow_code=allow_code)
+        return LoadedModel(digest=digest, signature=signature, estimator=estimator)
+    path = folder / found.file
+    model = read_bytes(path, _MODEL_LIMIT)
+    digest = _digest(folder, {found.file: model, SIGNATURE_FILE: told})
+    return LoadedModel(digest=digest, signature=signature, estimator=_revived(model, path, signature, found.kind))
+
+
+def _revived(data: bytes, path: Path, signature: Signature, kind: str) -> Any:
+    if kind == "onnx":
         from gatewright.serving.onnx_models import revive_onnx
 
         return revive_onnx(data, path, signature)
     return _revive(data, path)
 
 
-def _stranger(path: Path) -> tuple[str, str] | None:
+def _stranger(path: Path, *, pickles: bool = False) -> tuple[str, str] | None:
     """Why no model holds such a file, and what to do; None if it may."""
-    if path.suffix.lower() in PICKLES:
+    if path.suffix.lower() in PICKLES and not pickles:
         return "a pickle, which runs any code when it is loaded", "save the model with skops.io.dump"
     if path.is_symlink():
         return "a link: a model is allowed to hold files and folders only", "replace the link by the file itself"

@@ -67,7 +67,7 @@ def run(job: ScoringJob) -> None:
             continue
         kept = known(role, model.digest, question, job)
         if kept is None or role != "golden":  # the golden baseline's latency is nobody's concern
-            loaded[role] = _load(role, model)
+            loaded[role] = _load(role, model, job.allow_code)
         answers[role] = predict(role, loaded[role], question, job) if kept is None else kept
     _write_predictions(job, question, answers)
     _write_latency(job, question, {role: model for role, model in loaded.items() if role != "golden"})
@@ -81,10 +81,10 @@ def _signature(model: ModelToScore) -> Signature:
     return parse_signature(read_bytes(path, _SIGNATURE_LIMIT), str(path))
 
 
-def _load(role: str, artifact: ModelToScore) -> LoadedModel:
+def _load(role: str, artifact: ModelToScore, allow_code: bool) -> LoadedModel:
     from gatewright.serving.models import load
 
-    model = load(artifact.folder)
+    model = load(artifact.folder, allow_code=allow_code)
     if model.digest != artifact.digest:
         raise DigestChanged(f"the {role} {artifact.folder}", recorded=artifact.digest, found=model.digest)
     return model

@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.signature is not None:
             check_signature(options.artifact, options.signature, options.public_key)
-        model = _load(options.artifact, options.digest)
+        model = _load(options.artifact, options.digest, options.allow_code)
         listener = _bind(options.host, options.port)
     except GatewrightError as error:
         return say_error(error)
@@ -76,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="gatewright.serving.server", description="Serve one model over HTTP.")
-    parser.add_argument("--artifact", type=Path, required=True, help="folder with model.skops and signature.json")
+    parser.add_argument("--artifact", type=Path, required=True, help="folder with the model and signature.json")
+    parser.add_argument("--allow-code", action="store_true", help="an MLflow folder may hold pickles and code")
     parser.add_argument("--model", required=True, help="name under which the model answers")
     parser.add_argument("--digest", required=True, help="sha256:… that the artifact must have")
     parser.add_argument("--signature", type=Path, help="signature that the artifact must have; with --public-key")
@@ -90,12 +91,12 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _load(folder: Path, digest: str) -> LoadedModel:
+def _load(folder: Path, digest: str, allow_code: bool) -> LoadedModel:
     # Before the imports that take a second; what counts is the digest of the bytes that are then loaded.
     _check_digest(folder, digest, measure_artifact(folder).digest)
     from gatewright.serving.models import load
 
-    model = load(folder)
+    model = load(folder, allow_code=allow_code)
     _check_digest(folder, digest, model.digest)
     model.warm_up(WARM_UP)
     return model

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from gatewright.config.nodes import place_of
 from gatewright.domain.errors import Place, UnusableInput
 
-FORMATS = ("skops", "onnx")
+FORMATS = ("skops", "onnx", "mlflow")
 TASKS = ("binary", "multiclass", "regression")
 INPUT_TYPES = ("FP64", "FP32", "INT64", "INT32")
 OUTPUT_TYPES = ("INT64", "FP64")
@@ -44,8 +44,8 @@ class Signature:
 
     @property
     def model_file(self) -> str:
-        """The name of the file that holds the model."""
-        return f"model.{self.format}"
+        """The name of the file that holds the model, or says what does."""
+        return "MLmodel" if self.format == "mlflow" else f"model.{self.format}"
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from gatewright.domain.rollout import Command, Phase, Rollout, Verb
 from gatewright.effects.processes import has_ended
 from gatewright.store.codec import decode
 from gatewright.store.database import Database, repeated
+from gatewright.store.marks import retract
 from gatewright.store.notices import post
 from gatewright.store.records import Event, link
 from gatewright.store.routes import withdraw
@@ -179,6 +180,8 @@ class Rollouts:
             if failed := _failed(before, after):
                 _quarantine(connection, after, failed)
                 withdraw(connection, after.model, failed)
+                if after.phase is Phase.ROLLING_BACK:
+                    retract(connection, after, failed)
             for command in taken:
                 connection.execute("UPDATE commands SET taken_at = ? WHERE id = ?", (at, command.id))
             post(connection, letters)

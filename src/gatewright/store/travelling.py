@@ -14,6 +14,7 @@ from gatewright.domain.errors import UnusableInput, WorldFailed
 TRAVELLING = {
     "versions": ("model", "number"),
     "serving": ("model",),
+    "marks": ("model", "number"),
     "rollouts": ("id",),
     "ticks": ("rollout", "revision"),
     "commands": ("id",),

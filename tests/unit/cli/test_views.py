@@ -242,6 +242,17 @@ def test_verbs_without_a_rollout_do_nothing(verb: str, shell: Shell, workspace: 
     assert shell("rollout", verb, "--output", "json").out == "null\n"
 
 
+def test_status_says_that_the_registry_cannot_be_asked(
+    shell: Shell, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = workspace / "gatewright.yaml"
+    config.write_text(config.read_text() + "\nregistry: {kind: mlflow, tracking_uri: 'http://127.0.0.1:1'}\n")
+    monkeypatch.setattr("gatewright.workspace.SystemClock.sleep", lambda *_: None)
+    shown = shell("status")
+    assert shown.code == 0
+    assert "the MLflow server http://127.0.0.1:1 cannot be reached" in shown.out
+
+
 def test_serve_status_and_stop_without_a_supervisor(shell: Shell, workspace: Path) -> None:
     told = shell("serve", "status", "--output", "json")
     assert told.code == 4

@@ -13,7 +13,15 @@ import pytest
 
 from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.effects import files
-from gatewright.effects.files import copy_tree_atomic, digest_listing, list_files, remove, safe_join, write_atomic
+from gatewright.effects.files import (
+    copy_tree_atomic,
+    digest_listing,
+    list_files,
+    place_folder,
+    remove,
+    safe_join,
+    write_atomic,
+)
 
 
 def test_a_write_is_synced_before_it_takes_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,3 +143,16 @@ def test_removing_takes_files_folders_and_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
     remove(tmp_path / "folder")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_who_copy_to_one_place_at_once_both_are_content(tmp_path: Path) -> None:
+    first, second, target = (tmp_path / name for name in ("first", "second", "target"))
+    for folder in (first, second):
+        folder.mkdir()
+        (folder / "file").write_text(folder.name)
+    place_folder(first, target)
+    place_folder(second, target)
+    assert (target / "file").read_text() == "first"
+    assert second.is_dir()
+    with pytest.raises(FileNotFoundError):
+        place_folder(tmp_path / "absent", target)

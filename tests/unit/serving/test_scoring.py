@@ -42,7 +42,7 @@ def score(artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
         job = {
             "candidate": model_at(artifact), "baseline": None, "golden": None, "data": str(tmp_path / "rows.parquet"),
             "id": "id", "label": "employed", "keep": ["region"], "task": None, "positive": 1, "latency_samples": 299,
-            "seed": 0, "evaluation_digest": "sha256:e", "cache": str(tmp_path / "cache"),
+            "seed": 0, "allow_code": False, "evaluation_digest": "sha256:e", "cache": str(tmp_path / "cache"),
             "output": str(tmp_path / "out"),
         } | changes  # fmt: skip
         (tmp_path / "job.json").write_text(json.dumps(job))

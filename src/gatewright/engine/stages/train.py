@@ -12,13 +12,12 @@ from gatewright.effects.files import measure_artifact, remove
 from gatewright.effects.git import commit
 from gatewright.engine.environment import recorded_environment
 from gatewright.engine.handover import Handover
+from gatewright.engine.left_model import check_model
 from gatewright.engine.proofs import keep_model
 from gatewright.engine.reuse import stand_in
 from gatewright.ports import Job, JobResult, Progress
 from gatewright.store.runs import CANDIDATE, Handoff, RunFolder
 from gatewright.workspace import Workspace
-
-SIGNATURE_FILE = "signature.json"
 
 
 def train(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
@@ -56,14 +55,7 @@ def train(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
         progress,
     )
     _check_result(result, run, workspace.project)
-    expected = (f"model.{workspace.project.train.format}", SIGNATURE_FILE)
-    missing = [name for name in expected if not (output / name).is_file()]
-    if missing:
-        raise StageFailed(
-            f"the training command ended well but left no {' and no '.join(missing)} in {output}",
-            fix="write them into {output.dir}; see docs/training.md",
-            final=False,
-        )
+    check_model(output, workspace.project.train)
     _check_unchanged(handover, run, started_commit)
     artifact = replace(measure_artifact(output), uri=output.relative_to(workspace.root).as_posix())
     candidate = Candidate(

@@ -1,0 +1,1 @@
+"""Registered models on an MLflow tracking server, by its REST interface."""
