@@ -196,7 +196,7 @@ def test_a_data_version_that_is_a_command_is_refused_and_not_carried_out(
         # GitLab itself puts in the values of variables that a value names; no shell has seen them.
         given = "employment" if (deployment.target.name, injection) == ("gitlab", "${MODEL_NAME}") else injection
         assert calls[0].words[calls[0].words.index("--data-version") + 1] == given
-        assert "names no data version" in ran.log
+        assert given != injection or "names no data version" in ran.log
         assert ran.failed == ["validate"]
     assert list(deployment.folder.rglob("*pwned*")) == []
 
