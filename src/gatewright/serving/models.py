@@ -141,12 +141,10 @@ def load(folder: Path, *, allow_code: bool = False) -> LoadedModel:
     if not folder.is_dir():
         what = f"a model is a folder with {SIGNATURE_FILE} and {MODEL_FILE}, model.onnx or {MLMODEL_FILE}"
         raise UnusableInput(f"{folder} is no folder", fix=what)
+    _refuse_strangers(folder, pickles=allow_code)  # before anything is read: a link could lead anywhere
     told = read_bytes(folder / SIGNATURE_FILE, _SIGNATURE_LIMIT)
     signature = parse_signature(told, str(folder / SIGNATURE_FILE))
-    for path in sorted(folder.rglob("*")):
-        stranger = _stranger(path, pickles=allow_code and signature.format == "mlflow")
-        if stranger:
-            raise UnusableInput(f"{path} is {stranger[0]}", fix=stranger[1])
+    _refuse_strangers(folder, pickles=allow_code and signature.format == "mlflow")
     if signature.format == "mlflow":
         return _of_mlflow(folder, signature, told, allow_code)
     path = folder / signature.model_file
@@ -154,6 +152,12 @@ def load(folder: Path, *, allow_code: bool = False) -> LoadedModel:
     digest = _digest(folder, {path.name: model, SIGNATURE_FILE: told})
     estimator = _revived(model, path, signature, signature.format)
     return LoadedModel(digest=digest, signature=signature, estimator=estimator)
+
+
+def _refuse_strangers(folder: Path, *, pickles: bool) -> None:
+    for path in sorted(folder.rglob("*")):
+        if stranger := _stranger(path, pickles=pickles):
+            raise UnusableInput(f"{path} is {stranger[0]}", fix=stranger[1])
 
 
 def _of_mlflow(folder: Path, signature: Signature, told: bytes, allow_code: bool) -> LoadedModel:
