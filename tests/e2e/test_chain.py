@@ -64,7 +64,9 @@ def test_ctrl_c_in_training_and_in_the_canary_leaves_a_run_that_resumes_to_its_e
     name = project.runs()[-1]
     with Load(project.port) as load:
         resumed = project.start("run", "--resume", name)
-        project.until("a canary weight", lambda: sum(share >= 1 for share in project.shares().values()) == 2, limit_s=90)
+        project.until(
+            "a canary weight", lambda: sum(share >= 1 for share in project.shares().values()) == 2, limit_s=90
+        )
         interrupt(resumed)
         done = project.command("run", "--resume", name)
         assert done.returncode == 0, done.stdout + done.stderr
