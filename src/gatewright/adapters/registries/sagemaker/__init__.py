@@ -1,0 +1,1 @@
+"""Versions in the model registry of SageMaker, their bytes and documents in S3."""
