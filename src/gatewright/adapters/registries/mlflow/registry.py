@@ -13,10 +13,11 @@ from gatewright.adapters.registries.mlflow.credentials import Credentials, addre
 from gatewright.adapters.registries.mlflow.tracking import TrackedRun, Tracking, version_tags
 from gatewright.adapters.registries.mlflow.versions import Versions, digest_of, is_ours, version_of
 from gatewright.adapters.registries.mlflow.wire import Wire
+from gatewright.adapters.registries.own_copy import own_copy, place_in_workspace
 from gatewright.domain.duration import Duration
-from gatewright.domain.errors import DigestChanged, UnusableInput
+from gatewright.domain.errors import UnusableInput
 from gatewright.domain.lineage import Artifact, ModelVersion
-from gatewright.effects.files import copy_tree_atomic, measure_artifact, safe_join
+from gatewright.effects.files import safe_join
 from gatewright.effects.unfinished import unfinished_folder
 from gatewright.ports import Context, Registration
 
@@ -129,9 +130,9 @@ class MlflowRegistry:
 
     def _create(self, versions: Versions, registration: Registration) -> dict[str, Any]:
         candidate, tracking = registration.candidate, self._tracking
-        artifact, source = candidate.artifact, self._context.root / candidate.artifact.uri
+        artifact = candidate.artifact
         run = tracking.begin(registration, versions.name, self._context.clock.now())
-        local = self._copied(source, artifact)
+        local = own_copy(self._context.root, artifact)
         self._upload(run, registration, local)
         tracking.describe(run, registration)
         versions.create_model()
@@ -150,20 +151,8 @@ class MlflowRegistry:
                 safe_join(evidence, name).write_bytes(data)
             upload(place, _EVIDENCE, evidence, scratch)
 
-    def _copied(self, source: Path, artifact: Artifact) -> Path:
-        """The model as it was judged, by its digest, where nobody writes any more; DigestChanged for other bytes."""
-        found = measure_artifact(source).digest
-        if found != artifact.digest:
-            raise DigestChanged(f"the model in {artifact.uri}", recorded=artifact.digest, found=found)
-        target = self._context.root / _place(artifact.digest)
-        copy_tree_atomic(source, target)
-        found = measure_artifact(target).digest
-        if found != artifact.digest:
-            raise DigestChanged(f"the model in {target}", recorded=artifact.digest, found=found, fix=f"rm -r {target}")
-        return target
-
     def _version(self, found: dict[str, Any]) -> ModelVersion:
-        return version_of(found, _place(digest_of(found)))
+        return version_of(found, place_in_workspace(digest_of(found)))
 
     def _versions(self, model: str) -> Versions:
         return Versions(self._wire, self._options.name or model)
@@ -179,7 +168,3 @@ class MlflowRegistry:
             address = address_of(self._options.tracking_uri)
             self._opened = Wire(address, Credentials.of(), self._context.clock, self._options.timeout.seconds)
         return self._opened
-
-
-def _place(digest: str) -> str:
-    return f".gatewright/registry/{digest.removeprefix('sha256:')}"

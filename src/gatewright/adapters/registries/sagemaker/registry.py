@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen, Predicate
 
+from gatewright.adapters.registries.own_copy import own_copy, place_in_workspace
 from gatewright.adapters.registries.sagemaker.objects import Objects, is_place
 from gatewright.adapters.registries.sagemaker.packages import (
     APPROVED,
@@ -22,10 +22,9 @@ from gatewright.adapters.registries.sagemaker.packages import (
     version_of,
 )
 from gatewright.domain.duration import Duration
-from gatewright.domain.errors import DigestChanged, UnusableInput, WorldFailed
+from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.lineage import Artifact, ModelVersion
 from gatewright.effects.aws import opened
-from gatewright.effects.files import copy_tree_atomic, measure_artifact
 from gatewright.ports import Context, Registration
 
 PRODUCTION, PREVIOUS = "gatewright.production", "gatewright.previous"
@@ -149,7 +148,7 @@ class SagemakerRegistry:
 
     def _create(self, packages: Packages, registration: Registration) -> None:
         artifact = registration.candidate.artifact
-        local = self._copied(self._context.root / artifact.uri, artifact)
+        local = own_copy(self._context.root, artifact)
         self._objects.keep_model(local, artifact)
         folder = _evidence(artifact.digest, registration.run)
         documents = {
@@ -177,20 +176,8 @@ class SagemakerRegistry:
         if found is not None and is_ours(found, model):
             packages.set_status(found, REJECTED, "rolled back")
 
-    def _copied(self, source: Path, artifact: Artifact) -> Path:
-        """The model as it was judged, by its digest, where nobody writes any more; DigestChanged for other bytes."""
-        found = measure_artifact(source).digest
-        if found != artifact.digest:
-            raise DigestChanged(f"the model in {artifact.uri}", recorded=artifact.digest, found=found)
-        target = self._context.root / _place(artifact.digest)
-        copy_tree_atomic(source, target)
-        found = measure_artifact(target).digest
-        if found != artifact.digest:
-            raise DigestChanged(f"the model in {target}", recorded=artifact.digest, found=found, fix=f"rm -r {target}")
-        return target
-
     def _version(self, found: dict[str, Any]) -> ModelVersion:
-        return version_of(found, _place(digest_of(found)))
+        return version_of(found, place_in_workspace(digest_of(found)))
 
     def _packages(self, model: str) -> Packages:
         name = self._options.group or model
@@ -225,7 +212,3 @@ def _number(group: str, tags: Mapping[str, str]) -> int | None:
 
 def _evidence(digest: str, run: str) -> str:
     return f"evidence/{digest.removeprefix('sha256:')}/{run}"
-
-
-def _place(digest: str) -> str:
-    return f".gatewright/registry/{digest.removeprefix('sha256:')}"
