@@ -111,7 +111,10 @@ def _options_of(entry: EntryPoint) -> type:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """Everything a stage or a controller needs; nothing else knows where parts come from."""
+    """Everything a stage or a controller needs; nothing else knows where parts come from.
+
+    `gateway` is None where traffic is divided elsewhere: then nothing of it runs on this machine.
+    """
 
     root: Path
     project: Project
@@ -130,7 +133,7 @@ class Workspace:
     executor: Executor
     registry: Registry
     traffic: Traffic
-    gateway: Gateway
+    gateway: Gateway | None
     metrics: MetricSource
     checks: Mapping[str, Check]
     notices: Notices
@@ -162,6 +165,8 @@ class Workspace:
         def build(group: str, kind: str, options: Any = None) -> Any:
             return plugins.build(group, kind, options, context)
 
+        local = project.serving.kind in plugins.names("gateways")
+
         return cls(
             root=root,
             project=project,
@@ -180,7 +185,7 @@ class Workspace:
             executor=build("executors", "local"),
             registry=build("registries", project.registry.kind, project.registry.options),
             traffic=build("traffic", project.serving.kind, project.serving.options),
-            gateway=build("gateways", project.serving.kind, project.serving.options),
+            gateway=build("gateways", project.serving.kind, project.serving.options) if local else None,
             metrics=build("metrics", "live", build("evidence", project.evidence.kind, project.evidence.options)),
             checks=_checks(project, build),
             notices=Notices(database, project.model),

@@ -157,9 +157,11 @@ def tick(if_active: bool, env_file: Path | None, root: Path, output: Output) -> 
     from gatewright.engine.controller import Controller
     from gatewright.engine.runtime import ensure_supervisor
     from gatewright.engine.telling import tell_due
+    from gatewright.engine.tending import tend_once
 
     workspace = opened(root)
-    tell_due(workspace, progress_for(output))  # what the end of the rollout before has left untold
+    tell_due(workspace, progress_for(output))  # what the end of the rollout before has left untold,
+    tend_once(workspace, progress_for(output))  # and undone
     if if_active and workspace.rollouts.active(workspace.project.model) is None:
         write_env(env_file, {"GATEWRIGHT_TERMINAL": "false"})
         say("null" if output == "json" else "no rollout is in progress: nothing to do")

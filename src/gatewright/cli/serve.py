@@ -42,7 +42,7 @@ def start(root: Path, output: Output) -> None:
     """
     from gatewright.engine.runtime import ensure_supervisor, supervisor_runs
 
-    workspace = opened_for_any(root)
+    workspace = _served_here(root)
     running = supervisor_runs(workspace)
     ensure_supervisor(workspace)
     address = _address(workspace)
@@ -94,6 +94,21 @@ def status(root: Path, output: Output) -> None:
         show_processes(rows)
     if not runs:
         raise WorldFailed("the supervisor does not run", fix="gatewright serve start")
+
+
+def _served_here(root: Path) -> Workspace:
+    """The workspace of the first model whose gateway runs on this machine; UnusableInput when there is none."""
+    from gatewright.config.project import read_configuration
+    from gatewright.domain.errors import UnusableInput
+    from gatewright.workspace import CONFIG, Plugins, Workspace
+
+    plugins = Plugins()
+    projects = read_configuration(root / CONFIG, plugins).projects
+    for model, project in projects.items():
+        if project.serving.kind in plugins.names("gateways"):
+            return Workspace.open(root, model)
+    elsewhere = ", ".join(f"{model} by {project.serving.kind}" for model, project in projects.items())
+    raise UnusableInput(f"nothing is served on this machine: {elsewhere}", fix="gatewright status shows what serves")
 
 
 def _address(workspace: Workspace) -> str | None:

@@ -14,6 +14,7 @@ from gatewright.config.nodes import Document, parse
 from gatewright.config.problems import Path as Location
 from gatewright.config.problems import dotted, failure, nearest, shown, unknown
 from gatewright.config.reader import read_value
+from gatewright.config.serving_rules import unseen
 from gatewright.config.shorthand import written_out
 from gatewright.config.state_rules import one_state
 from gatewright.domain.documents import canonical_json, sha256
@@ -112,6 +113,9 @@ def _read_one(document: Document, root: Path, plugins: PluginOptions) -> tuple[P
     project, wrong = read_value(Project, value, document)
     _tell(problems, wrong)
     _tell(problems, contradictions(value, document, root))
+    serving, evidence = parts["serving"], parts["evidence"]
+    if serving is not None and evidence is not None:
+        _tell(problems, unseen(document, plugins.names("gateways"), serving.kind, evidence.kind))
     return (replace(project, **parts) if project is not None and not problems else None), problems
 
 

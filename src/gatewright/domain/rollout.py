@@ -140,6 +140,7 @@ class LiveSlice:
 class RolloutPolicy:
     """How a rollout climbs, and what it needs to see on the way.
 
+    A canary that is not ready `start_within` this time is rolled back before it ever had traffic.
     `on_blind` is what follows when nothing could be seen for `blind_after`, `on_inconclusive` when a step came to no
     conclusion; to advance then, requests must have been seen and the hold served all the same.
     """
@@ -149,6 +150,7 @@ class RolloutPolicy:
         Step(weight=25, hold=Duration(4 * 3600.0)),
         Step(weight=50, hold=Duration(24 * 3600.0)),
     )
+    start_within: Duration = Duration(1800.0)
     tick: Duration = Duration(60.0)
     lease: Duration = Duration(300.0)
     min_requests: Annotated[int, Gt(0)] = 300

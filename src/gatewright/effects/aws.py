@@ -23,6 +23,8 @@ _THROTTLED = (
     "SlowDown",
     "429",
 )
+_MISSING = ("ValidationException", "ResourceNotFound")
+_ABSENT = ("does not exist", "not found", "could not find", "cannot find")
 _ELSEWHERE = ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301")
 
 
@@ -63,6 +65,11 @@ def opened(service: str, region: str | None, timeout_s: float) -> Any:
         ) from error
     except ValueError as error:
         raise UnusableInput(f"{service}: {_first_line(error)}", fix="check AWS_ENDPOINT_URL and the region") from error
+
+
+def is_absent(error: Refused) -> bool:
+    """Whether the service says that what was asked for is not there."""
+    return error.code in _MISSING and any(word in str(error).lower() for word in _ABSENT)
 
 
 @contextmanager

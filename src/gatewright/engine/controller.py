@@ -15,8 +15,9 @@ from gatewright.engine.ending import write_record
 from gatewright.engine.looking import look
 from gatewright.engine.marking import mark_serving
 from gatewright.engine.telling import letters, tell_due, tell_last
+from gatewright.engine.tending import tend_to_the_end
 from gatewright.engine.trouble import Trouble
-from gatewright.ports import Progress
+from gatewright.ports import DistantTraffic, Progress
 from gatewright.rules import canary, drift, evidence, live_slices, orders, shadow, share
 from gatewright.rules.notices import alerts
 from gatewright.store.records import Event
@@ -24,7 +25,7 @@ from gatewright.store.runs import RunFolder
 from gatewright.workspace import Workspace
 
 _SETTLING = (Phase.PENDING, Phase.PROMOTING, Phase.ROLLING_BACK)
-_SETTLING_S = 0.2
+_SETTLING_S, _SETTLING_FAR_S = 0.2, 5.0
 
 
 class Controller:
@@ -56,10 +57,12 @@ class Controller:
                 trouble.over()
                 self._progress.waiting(headline(rollout))
                 if rollout.phase not in until:
-                    workspace.clock.sleep(look_again_s(rollout))
+                    workspace.clock.sleep(look_again_s(workspace, rollout))
         finally:
             workspace.rollouts.release(rollout, workspace.owner)
         tell_last(workspace, self._progress)
+        if rollout.phase.terminal:
+            tend_to_the_end(workspace, self._progress)
         return rollout
 
     def tick(self, rollout: Rollout) -> Rollout:
@@ -100,7 +103,7 @@ class Controller:
         observed = world.traffic.weight
         match rollout.phase:
             case Phase.PENDING:
-                if observed:
+                if observed and rollout.stable is not None:
                     workspace.traffic.set_weight(rollout, 0.0)
             case Phase.PROMOTING if observed is not None and observed >= ALMOST_FULL:
                 workspace.traffic.finish(rollout)
@@ -120,10 +123,11 @@ class Controller:
             write_record(self._workspace.runs.get(rollout.run), record)
 
 
-def look_again_s(rollout: Rollout) -> float:
-    """Seconds until the next look; short while only the runtime has to catch up."""
+def look_again_s(workspace: Workspace, rollout: Rollout) -> float:
+    """Seconds until the next look; short while only the runtime has to catch up, less so where a service has to."""
     interval = evidence.interval_s(rollout.policy)
-    return min(interval, _SETTLING_S) if rollout.phase in _SETTLING else interval
+    short = _SETTLING_FAR_S if isinstance(workspace.traffic, DistantTraffic) else _SETTLING_S
+    return min(interval, short) if rollout.phase in _SETTLING else interval
 
 
 def headline(rollout: Rollout) -> str:

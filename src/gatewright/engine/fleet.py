@@ -10,6 +10,7 @@ from gatewright.domain.errors import GatewrightError, LeaseLost
 from gatewright.domain.rollout import Rollout
 from gatewright.engine.controller import Controller, look_again_s
 from gatewright.engine.telling import tell_due, tell_last
+from gatewright.engine.tending import tend_once, tend_to_the_end
 from gatewright.ports import Clock, Progress
 from gatewright.store.rollouts import Rollouts
 from gatewright.workspace import Workspace
@@ -18,6 +19,7 @@ _SLICE_S = 0.25
 _IDLE_S = 1.0
 _AFTER_ERROR_S = 5.0
 _REFRESH_S = 15.0
+_TEND_S = 60.0
 
 
 class Journal(Protocol):
@@ -63,6 +65,7 @@ class Fleet:
         self._workspaces: dict[str, Workspace] = {}
         self._charges: dict[str, _Charge] = {}
         self._stopping = False
+        self._tended = 0.0
 
     def stop(self, *_: object) -> None:
         """End after the tick that is being made; a handler of signals."""
@@ -80,6 +83,7 @@ class Fleet:
                 if until_idle and not self._charges:
                     for workspace in self._workspaces.values():
                         tell_last(workspace, self._progress)
+                        tend_to_the_end(workspace, self._progress)
                     break
                 self._rest()
         finally:
@@ -101,7 +105,16 @@ class Fleet:
                 ticked += 1
         for workspace in self._workspaces.values():
             tell_due(workspace, self._progress)  # also what the end of a rollout has left untold
+        self._tend(now)
         return ticked
+
+    def _tend(self, now: float) -> None:
+        """What ended rollouts have left with a service far away."""
+        if now < self._tended + _TEND_S:
+            return
+        self._tended = now
+        for workspace in self._workspaces.values():
+            tend_once(workspace, self._progress)
 
     def _refresh(self) -> None:
         """What other machines have started; that they cannot be asked does not end what is driven here."""
@@ -115,7 +128,8 @@ class Fleet:
         wait_s = _AFTER_ERROR_S
         try:
             rollout = self._tick(charge)
-            wait_s, charge.trouble = look_again_s(rollout), ""
+            assert charge.workspace is not None
+            wait_s, charge.trouble = look_again_s(charge.workspace, rollout), ""
             self._tell_change(rollout, charge)
         except LeaseLost as error:
             self._trouble(charge, "driven elsewhere", str(error), error.fix)

@@ -23,11 +23,11 @@ def supervisor_runs(workspace: Workspace) -> bool:
 
 
 def ensure_supervisor(workspace: Workspace) -> None:
-    """Start the supervisor unless it runs, and wait until its gateway answers.
+    """Start the supervisor unless it runs, and wait until its gateway answers. Nothing where nothing runs here.
 
     It outlives this process. UnusableInput or WorldFailed with the supervisor's own words when it cannot start.
     """
-    if _gateway_answers(workspace):
+    if workspace.gateway is None or _gateway_answers(workspace):
         return
     with open_log(workspace.root / STATE / "logs" / "supervisor.log") as log:
         process = spawn(

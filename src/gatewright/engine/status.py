@@ -10,11 +10,12 @@ import psutil
 from gatewright.domain.documents import plain, short
 from gatewright.domain.errors import WorldFailed
 from gatewright.domain.rollout import Rollout
-from gatewright.domain.routing import RouteTable
+from gatewright.domain.routing import cluster_name
 from gatewright.engine.opening import open_runs
 from gatewright.rules import drift, evidence, horizon, live_slices, routing, shadow, share
 from gatewright.stats import durations
 from gatewright.stats.confidence import Interval
+from gatewright.store.routes import Route
 from gatewright.workspace import Workspace
 
 _NURSERY = "gatewright.serving.nursery"
@@ -49,25 +50,14 @@ def serving(workspace: Workspace) -> dict[str, Any] | None:
 
 
 def traffic(workspace: Workspace) -> dict[str, Any]:
-    """Shares per model server in per cent: as recorded in the state database, and as the gateway answers."""
+    """Shares per model server in per cent: as recorded in the state database, and as read back."""
     route = workspace.routes.get(workspace.project.model)
-    recorded = None
-    if route is not None:
-        recorded = routing.table(
-            rollout=route.rollout,
-            revision=route.revision,
-            stable=route.stable,
-            canary=route.canary,
-            fallback=route.fallback,
-            weight=route.weight,
-            lapsed=False,
-            mirror=route.mirror,
-        )
+    recorded = _recorded(route, local=workspace.gateway is not None) if route else None
     try:
-        observed, error = workspace.gateway.table(), None
+        observed, error = workspace.traffic.shares(), None
     except WorldFailed as failure:
         observed, error = None, str(failure)
-    return {"recorded": _shares(recorded), "observed": _shares(observed), "error": error}
+    return {"recorded": recorded, "observed": dict(observed) if observed else None, "error": error}
 
 
 def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
@@ -163,5 +153,19 @@ def _descends(process: psutil.Process, known: set[int]) -> bool:
         return True
 
 
-def _shares(table: RouteTable | None) -> dict[str, float] | None:
+def _recorded(route: Route, *, local: bool) -> dict[str, float] | None:
+    """The shares that the route asks for; a gateway keeps the other arm as a target for retries, at 1 of 10,000."""
+    if not local:
+        shares = {route.canary: route.weight, route.stable: 100.0 - route.weight}
+        return {cluster_name(arm): share for arm, share in shares.items() if arm and share} or None
+    table = routing.table(
+        rollout=route.rollout,
+        revision=route.revision,
+        stable=route.stable,
+        canary=route.canary,
+        fallback=route.fallback,
+        weight=route.weight,
+        lapsed=False,
+        mirror=route.mirror,
+    )
     return {name: share / 100 for name, share in table.clusters} if table else None

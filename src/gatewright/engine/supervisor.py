@@ -99,7 +99,7 @@ class Supervisor:
             return
         self._seen = changed
         try:
-            for model in read_configuration(self._config, Plugins()).projects.keys() - self._runtimes.keys():
+            for model in set(_served_here(self._root)) - self._runtimes.keys():
                 log(f"{model}: new in {CONFIG}")
                 runtime = _runtime(_opened(self._root, model))
                 runtime.gateway_process.start()
@@ -127,7 +127,16 @@ def _opened(root: Path, model: str) -> Workspace:
     return Workspace.open(root, model, busy_s=_BUSY_S, here_only=True)
 
 
+def _served_here(root: Path) -> list[str]:
+    """The models whose traffic a gateway of this machine divides."""
+    plugins = Plugins()
+    projects = read_configuration(root / CONFIG, plugins).projects
+    gateways = plugins.names("gateways")
+    return [model for model, project in projects.items() if project.serving.kind in gateways]
+
+
 def _runtime(workspace: Workspace) -> ModelRuntime:
+    assert workspace.gateway is not None, "it is served elsewhere"
     return ModelRuntime(workspace, workspace.gateway)
 
 
@@ -151,8 +160,7 @@ def main(arguments: list[str]) -> int:
         with only_one(root / STATE) as alone:
             if not alone:
                 return 0
-            models = read_configuration(root / CONFIG, Plugins()).projects
-            Supervisor(root, [_opened(root, model) for model in models]).run()
+            Supervisor(root, [_opened(root, model) for model in _served_here(root)]).run()
     except GatewrightError as error:
         print(json.dumps({"error": str(error), "fix": error.fix, "exit_code": error.exit_code}), flush=True)
         return error.exit_code

@@ -8,8 +8,6 @@ from gatewright.domain.rollout import ALMOST_FULL, FULL, Command, Decision, Paus
 from gatewright.rules import drift, live_slices, orders, shadow, share, stable
 from gatewright.rules.evidence import Standing, breaker_tripped, fresh, is_blind, missing, standings
 
-START_LIMIT_S = 600.0
-
 
 def decide(rollout: Rollout, world: World) -> Decision:
     """The next phase, step and weight of `rollout`, whose evidence has already absorbed this look.
@@ -135,14 +133,15 @@ def _blind_too_long(rollout: Rollout, world: World) -> str | None:
 def _pending(rollout: Rollout, world: World) -> Decision:
     canary = world.traffic.canary
     proven = canary is not None and canary.ready and canary.digest == rollout.canary
-    if world.preparation_error or not proven or is_blind(rollout, world):
+    if world.preparation_error or not proven or _hides_from(rollout, world):
         waiting = "waiting until the canary has loaded the model and proven its digest"
         if world.preparation_error:
             waiting = f"the arms cannot be prepared: {world.preparation_error}"
         elif proven:
             waiting = _blindness(rollout, world)
-        if rollout.waited_s + rollout.blind_s > START_LIMIT_S:
-            return _back(rollout, f"the canary was not ready after {START_LIMIT_S:.0f} s: {waiting}")
+        limit_s = rollout.policy.start_within.seconds
+        if rollout.waited_s + rollout.blind_s > limit_s:
+            return _back(rollout, f"the canary was not ready after {limit_s:.0f} s: {waiting}")
         return _stay(rollout, waiting)
     if rollout.stable is None:
         return _to(rollout, Phase.PROMOTING, "first deployment: no stable arm to compare with", weight=FULL)
@@ -152,6 +151,11 @@ def _pending(rollout: Rollout, world: World) -> Decision:
     if shadow.wanted(rollout):
         return _to(rollout, Phase.SHADOWING, "the canary is ready: it gets copies of the requests")
     return _first_step(rollout, "the canary is ready")
+
+
+def _hides_from(rollout: Rollout, world: World) -> bool:
+    """Whether it cannot be seen that only stable has traffic; without a stable arm nobody can lose any."""
+    return is_blind(rollout, world) if rollout.stable is not None else world.traffic.weight is None
 
 
 def _shadowing(rollout: Rollout, world: World) -> Decision:

@@ -121,6 +121,12 @@ class FakeTraffic:
         if rollout.phase not in (Phase.PROMOTING, Phase.PROMOTED):
             self.shown = 0.0
 
+    def shares(self) -> dict[str, float] | None:
+        """What it shows, of the canary and of everything else; WorldFailed while it is unreadable."""
+        if error := self.down or self.unreadable:
+            raise WorldFailed(error, fix="wait until the router is back")
+        return {"canary": self.shown, "stable": 100.0 - self.shown} if self.driven else None
+
     def _stable(self, digest: str) -> ArmState:
         return ArmState(digest=digest, ready=self.stable_ready, error=self.stable_error)
 

@@ -1,4 +1,4 @@
-"""What is installed here: one registry, one way of serving, kinds of evidence, of telling and of starting."""
+"""What is installed here: one registry, ways of serving, kinds of evidence, of telling and of starting."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from gatewright.adapters.notifiers.command import Options as CommandOptions
 from gatewright.adapters.notifiers.webhook import Options as WebhookOptions
 from gatewright.adapters.registries.local import Options as LocalOptions
 from gatewright.adapters.traffic.envoy.options import Options as EnvoyOptions
+from gatewright.adapters.traffic.sagemaker.options import Options as SagemakerOptions
 from gatewright.adapters.triggers.branch import Options as BranchOptions
 from gatewright.adapters.triggers.github import Options as GithubOptions
 from gatewright.adapters.triggers.gitlab import Options as GitlabOptions
@@ -32,6 +33,8 @@ class Installed:
     _kinds = {  # noqa: RUF012
         ("registries", "local"): LocalOptions,
         ("traffic", "envoy"): EnvoyOptions,
+        ("traffic", "sagemaker"): SagemakerOptions,
+        ("gateways", "envoy"): EnvoyOptions,
         ("evidence", "access-log"): AccessLogOptions,
         ("evidence", "envoy-stats"): EnvoyStatsOptions,
         ("evidence", "prometheus"): PrometheusOptions,

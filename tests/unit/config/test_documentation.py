@@ -21,6 +21,7 @@ from tests.unit.config.installed import (
     EnvoyOptions,
     EnvoyStatsOptions,
     PrometheusOptions,
+    SagemakerOptions,
     complete_example,
     read,
     read_all,
@@ -50,6 +51,12 @@ def test_page_names_every_key(kind: type) -> None:
     for field in fields(kind):
         assert re.search(rf"^\| `(?:\w+(?:\[\])?\.)*{field.name}`|^## {field.name}$|`{field.name}\.", PAGE, re.M), field
         assert re.search(rf"\b{field.name}:", complete_example()), f"{field.name} is not in the complete example"
+
+
+def test_page_names_every_key_of_an_endpoint() -> None:
+    table = PAGE.split("\n## serving\n")[1].split("\n## ")[0]
+    for field in fields(SagemakerOptions):
+        assert re.search(rf"`{field.name}`", table), field
 
 
 @pytest.mark.parametrize("kind", [EnvoyStatsOptions, *classes(PrometheusOptions)], ids=lambda kind: kind.__module__)

@@ -11,13 +11,13 @@ from gatewright.engine.handover import Handover
 from gatewright.engine.preflight import misgiving
 from gatewright.engine.runtime import ensure_supervisor
 from gatewright.engine.stages.canary import conclude, onward, start_rollout
-from gatewright.ports import Progress
+from gatewright.ports import DistantTraffic, Progress
 from gatewright.store.runs import ROLLOUT, RunFolder
 from gatewright.workspace import Workspace
 
 _ENDS = (Phase.PROMOTED, Phase.ROLLED_BACK, Phase.PAUSED)
 _BEGUN = (Phase.SHADOWING, Phase.PROGRESSING, Phase.PROMOTING, *_ENDS)
-_LOOKS, _BETWEEN_S = 50, 0.2
+_LOOKS, _BETWEEN_S, _BETWEEN_FAR_S = 50, 0.2, 5.0
 
 
 def begin(workspace: Workspace, run: RunFolder, progress: Progress) -> Rollout:
@@ -45,11 +45,12 @@ def begin(workspace: Workspace, run: RunFolder, progress: Progress) -> Rollout:
 
 def _read_back(workspace: Workspace, rollout: Rollout) -> None:
     """Wait until the proxy itself shows the weight."""
+    between_s = _BETWEEN_FAR_S if isinstance(workspace.traffic, DistantTraffic) else _BETWEEN_S
     for _ in range(_LOOKS):
         seen = workspace.traffic.state(rollout)
         if seen.weight == rollout.weight:
             return
-        workspace.clock.sleep(_BETWEEN_S)
+        workspace.clock.sleep(between_s)
     shown = "nothing" if seen.weight is None else f"{seen.weight:g} %"
     raise WorldFailed(
         f"rollout {rollout.id} should be at {rollout.weight:g} %, the proxy shows {shown}"

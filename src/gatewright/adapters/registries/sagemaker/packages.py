@@ -1,20 +1,26 @@
-"""Versions in one model package group: of one digest there is one, the lowest number that carries it."""
+"""Versions in one model package group as they are written: complete with their digests, approved, rejected, tagged."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
 from gatewright.domain.errors import WorldFailed
 from gatewright.domain.lineage import Artifact, ModelVersion
-from gatewright.effects.aws import Refused, asking
-from gatewright.effects.failpoints import failpoint
+from gatewright.effects.aws import Refused, is_absent
+from gatewright.effects.model_packages import (
+    DIGEST,
+    MODEL,
+    PackageGroup,
+    description,
+    number_of,
+    properties,
+)
 from gatewright.ports import Registration
 
-MODEL, DIGEST, SIZE = "gatewright.model", "gatewright.model_digest", "gatewright.size"
+SIZE = "gatewright.size"
 DATA, REPORT, RUN, COMMIT = (
     "gatewright.data_digest",
     "gatewright.report_digest",
@@ -22,20 +28,14 @@ DATA, REPORT, RUN, COMMIT = (
     "gatewright.commit",
 )
 APPROVED, REJECTED, PENDING = "Approved", "Rejected", "PendingManualApproval"
-_PAGE = 100
 # What one version takes (API reference, CreateModelPackage).
 _MOST, _LONGEST_KEY, _LONGEST_VALUE = 50, 128, 256
 _NO_KEY = re.compile(r"[^\w\s.:/=+\-@]")
-_MISSING = ("ValidationException", "ResourceNotFound")
 _TAKEN = ("ValidationException", "ConflictException", "ResourceInUse")
-_ABSENT = ("does not exist", "not found", "could not find", "cannot find")
 
 
-class Packages:
-    """The group `name`. What Gatewright did not register is not seen, nor a second version of a digest."""
-
-    def __init__(self, client: Any, name: str) -> None:
-        self._client, self.name = client, name
+class Packages(PackageGroup):
+    """The group `name` as the registry writes it."""
 
     def create_group(self) -> None:
         """Make the group, unless there is one."""
@@ -61,7 +61,7 @@ class Packages:
         with self._asked("create-version"):
             self._client.create_model_package(
                 ModelPackageGroupName=self.name,
-                ModelPackageDescription=_description(candidate.model, candidate.artifact.digest),
+                ModelPackageDescription=description(candidate.model, candidate.artifact.digest),
                 ModelApprovalStatus=PENDING,
                 InferenceSpecification={
                     "Containers": [{"Image": image, "ModelDataUrl": model_url}],
@@ -76,13 +76,6 @@ class Packages:
                 **({"ModelMetrics": {"ModelQuality": quality}} if quality else {}),
             )
 
-    def of_digest(self, model: str, digest: str) -> list[dict[str, Any]]:
-        """Every version that carries this digest, the one that counts first."""
-        wanted = _description(model, digest)
-        found = [self._described(each) for each in self._listed() if each.get("ModelPackageDescription") == wanted]
-        mine = [each for each in found if is_ours(each, model) and digest_of(each) == digest]
-        return sorted(mine, key=number_of)
-
     def settle(self, model: str, digest: str) -> dict[str, Any] | None:
         """Of versions of one digest that processes created at once the lowest counts; the others are rejected."""
         found = self.of_digest(model, digest)
@@ -90,13 +83,6 @@ class Packages:
             if each.get("ModelApprovalStatus") != REJECTED:
                 self.set_status(each, REJECTED, f"the same model as version {number_of(found[0])}")
         return found[0] if found else None
-
-    def numbered(self, number: int) -> dict[str, Any] | None:
-        """The version with this number; None when there is none."""
-        for each in self._listed():
-            if each.get("ModelPackageVersion") == number:
-                return self._described(each)
-        return None
 
     def set_status(self, found: Mapping[str, Any], status: str, why: str) -> None:
         """Approve or reject a version, saying why; nothing to do when it is so already."""
@@ -107,7 +93,7 @@ class Packages:
                 ModelPackageArn=found["ModelPackageArn"],
                 ModelApprovalStatus=status,
                 ApprovalDescription=why,
-                CustomerMetadataProperties=dict(_properties(found)),
+                CustomerMetadataProperties=dict(properties(found)),
             )
 
     def tags(self) -> dict[str, str]:
@@ -139,38 +125,9 @@ class Packages:
                     self._client.describe_model_package_group(ModelPackageGroupName=self.name)["ModelPackageGroupArn"]
                 )
         except Refused as error:
-            if _is_absent(error):
+            if is_absent(error):
                 return None
             raise
-
-    def _listed(self) -> list[dict[str, Any]]:
-        """A summary of every version, from the newest."""
-        try:
-            with self._asked("list"):
-                pages = self._client.get_paginator("list_model_packages").paginate(
-                    ModelPackageGroupName=self.name,
-                    SortBy="CreationTime",
-                    SortOrder="Descending",
-                    PaginationConfig={"PageSize": _PAGE},
-                )
-                found = [each for page in pages for each in page["ModelPackageSummaryList"]]
-        except Refused as error:
-            if not _is_absent(error):
-                raise
-            return []
-        return found
-
-    def _described(self, summary: Mapping[str, Any]) -> dict[str, Any]:
-        with self._asked("describe"):
-            found: dict[str, Any] = self._client.describe_model_package(ModelPackageName=summary["ModelPackageArn"])
-            return {**found, "ModelPackageVersion": int(found["ModelPackageVersion"])}
-
-    @contextmanager
-    def _asked(self, verb: str) -> Iterator[None]:
-        failpoint(f"before-http:sagemaker-{verb}")
-        with asking(f"the model package group {self.name} ({verb})"):
-            yield
-        failpoint(f"after-http:sagemaker-{verb}")
 
 
 def properties_of(registration: Registration) -> dict[str, str]:
@@ -194,15 +151,9 @@ def properties_of(registration: Registration) -> dict[str, str]:
     return told
 
 
-def is_ours(found: Mapping[str, Any], model: str) -> bool:
-    """Whether Gatewright has registered it, as a version of `model`."""
-    told = _properties(found)
-    return told.get(MODEL) == model and DIGEST in told
-
-
 def version_of(found: Mapping[str, Any], uri: str) -> ModelVersion:
     """A version as the engine knows it, its bytes expected at `uri`; WorldFailed when a property was taken away."""
-    told = _properties(found)
+    told = properties(found)
     if missing := [key for key in (DATA, REPORT, RUN, SIZE) if key not in told]:
         raise WorldFailed(
             f"version {number_of(found)} of {found['ModelPackageGroupName']} has lost its property {missing[0]}",
@@ -218,26 +169,3 @@ def version_of(found: Mapping[str, Any], uri: str) -> ModelVersion:
         run=told[RUN],
         registered_at=found["CreationTime"].astimezone(UTC),
     )
-
-
-def digest_of(found: Mapping[str, Any]) -> str:
-    """The digest that the version carries."""
-    return _properties(found)[DIGEST]
-
-
-def number_of(found: Mapping[str, Any]) -> int:
-    """The number of the version."""
-    return int(found["ModelPackageVersion"])
-
-
-def _description(model: str, digest: str) -> str:
-    """In each summary, so that a digest is found without describing every version."""
-    return f"{model} {digest}"
-
-
-def _properties(found: Mapping[str, Any]) -> Mapping[str, str]:
-    return found.get("CustomerMetadataProperties") or {}
-
-
-def _is_absent(error: Refused) -> bool:
-    return error.code in _MISSING and any(word in str(error).lower() for word in _ABSENT)

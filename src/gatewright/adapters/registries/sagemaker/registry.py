@@ -16,15 +16,13 @@ from gatewright.adapters.registries.sagemaker.packages import (
     APPROVED,
     REJECTED,
     Packages,
-    digest_of,
-    is_ours,
-    number_of,
     version_of,
 )
 from gatewright.domain.duration import Duration
 from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.lineage import Artifact, ModelVersion
 from gatewright.effects.aws import opened
+from gatewright.effects.model_packages import digest_of, is_ours, number_of
 from gatewright.ports import Context, Registration
 
 PRODUCTION, PREVIOUS = "gatewright.production", "gatewright.previous"

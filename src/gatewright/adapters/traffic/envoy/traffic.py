@@ -2,54 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import Mapping
 
 from gatewright.adapters.traffic.envoy.gateway import EnvoyGateway
 from gatewright.adapters.traffic.envoy.options import Options
+from gatewright.adapters.traffic.intents import Intents
 from gatewright.domain.errors import WorldFailed
 from gatewright.domain.lineage import Artifact
-from gatewright.domain.rollout import ArmState, Phase, Rollout, TrafficState
-from gatewright.domain.routing import cluster_name
+from gatewright.domain.rollout import ArmState, Rollout, TrafficState
+from gatewright.domain.routing import WHOLE, cluster_name
 from gatewright.ports import Context
 from gatewright.store.processes import Processes
-from gatewright.store.routes import Route, Routes
 
 
 class EnvoyTraffic:
     """Port `Traffic`. The supervisor makes Envoy agree with what is written here, and takes it back with the lease."""
 
     def __init__(self, options: Options, context: Context) -> None:
-        self._context = context
-        self._routes = Routes(context.database)
+        self._intents = Intents(context)
         self._processes = Processes(context.database, context.model)
         self._gateway = EnvoyGateway(options, context)
 
     def prepare(self, rollout: Rollout, canary: Artifact, stable: Artifact | None) -> None:
         """Have both arms loaded; what serves now goes on serving."""
-        present = self._routes.get(rollout.model)
-        fallback = present.fallback if present and present.fallback != rollout.canary else None
-        route = Route(
-            model=rollout.model,
-            rollout=rollout.id,
-            stable=rollout.stable,
-            canary=rollout.canary,
-            weight=0.0,
-            epoch=rollout.epoch,
-            revision=0,
-            renewals=0,
-            lease_s=rollout.policy.lease.seconds,
-            fallback=fallback,
-            fallback_until=present.fallback_until if present and fallback else None,
-        )
-        self._routes.put(route, (canary, stable) if stable else (canary,))
+        self._intents.prepare(rollout, canary, stable)
 
     def state(self, rollout: Rollout) -> TrafficState:
         """What Envoy does and which servers are ready."""
-        route = self._routes.get(rollout.model)
+        route = self._intents.own(rollout)
         canary = self._arm(rollout.canary)
         stable = self._arm(rollout.stable) if rollout.stable else None
-        settled = route is not None and route.rollout == rollout.id and route.canary is None
+        settled = route is not None and route.canary is None
         try:
             table = self._gateway.table()
         except WorldFailed as error:
@@ -67,39 +50,16 @@ class EnvoyTraffic:
 
         LeaseLost for an outdated epoch or a quarantined digest.
         """
-        route = self._own(rollout)
-        if route is not None and route.canary is None and weight == 0.0 and route.stable == rollout.canary:
-            # The canary had become the stable arm already, and is rolled back before its promotion was recorded.
-            route = replace(route, stable=rollout.stable, canary=rollout.canary, fallback=None, fallback_until=None)
-        if route is not None and route.canary is not None:
-            again = rollout.share.reapplied if rollout.share else 0
-            wanted = replace(route, weight=weight, mirror=rollout.mirror, reapplied=again)
-            self._routes.put(replace(wanted, epoch=rollout.epoch, lease_s=rollout.policy.lease.seconds))
+        self._intents.divide(rollout, weight)
 
     def finish(self, rollout: Rollout) -> None:
-        """Promoted: the canary is the stable arm, the old one its fallback for the rollback window.
+        """Promoted: the canary is the stable arm, the old one its fallback. Rolled back: the canary is gone."""
+        self._intents.finish(rollout)
 
-        What a person has taken back is no fallback. Rolled back: the canary is gone. Nothing happens once a later
-        rollout has taken over.
-        """
-        route = self._own(rollout)
-        if route is None or route.canary is None:
-            return
-        ended = replace(route, canary=None, weight=0.0, mirror=0.0, lease_s=0.0, epoch=rollout.epoch)
-        if rollout.phase in (Phase.PROMOTING, Phase.PROMOTED):
-            window = timedelta(seconds=rollout.policy.rollback_window.seconds)
-            fallback = rollout.stable if rollout.restored_by is None else None
-            ended = replace(
-                ended,
-                stable=rollout.canary,
-                fallback=fallback,
-                fallback_until=self._context.clock.now() + window if fallback else None,
-            )
-        self._routes.put(ended)
-
-    def _own(self, rollout: Rollout) -> Route | None:
-        route = self._routes.get(rollout.model)
-        return route if route is not None and route.rollout == rollout.id else None
+    def shares(self) -> Mapping[str, float] | None:
+        """What Envoy's table says, by cluster."""
+        table = self._gateway.table()
+        return {name: 100.0 * share / WHOLE for name, share in table.clusters} if table else None
 
     def _arm(self, digest: str) -> ArmState | None:
         row = self._processes.get(cluster_name(digest))
