@@ -12,7 +12,11 @@ from gatewright.domain.routing import Endpoint, RouteTable
 
 
 class Traffic(Protocol):
-    """The split of live traffic between the arms of a rollout."""
+    """The split of live traffic between the arms of a rollout.
+
+    `gatewright.testing.traffic` has its promises as tests. Every order may be repeated until its effect is read back;
+    one of a rollout that a later one has followed changes nothing.
+    """
 
     def prepare(self, rollout: Rollout, canary: Artifact, stable: Artifact | None) -> None:
         """Make both arms reachable; the canary gets no traffic yet."""
@@ -23,11 +27,15 @@ class Traffic(Protocol):
     def set_weight(self, rollout: Rollout, weight: float) -> None:
         """Ask for `weight` per cent for the canary, and `rollout.mirror` as copies, and renew the lease.
 
-        LeaseLost for an outdated epoch.
+        LeaseLost for an outdated epoch, and for traffic, copied or not, to a quarantined digest. 0 per cent after a
+        finished promotion that was not recorded yet takes it back.
         """
 
     def finish(self, rollout: Rollout) -> None:
-        """After a terminal phase: promoted makes the canary the stable arm, rolled back unloads it."""
+        """At the end: promoting or promoted makes the canary the stable arm, rolled back unloads it.
+
+        LeaseLost for an outdated epoch.
+        """
 
     def shares(self) -> Mapping[str, float] | None:
         """Per cent of the live traffic by cluster name (`domain.routing`), read back; None where nothing serves.

@@ -14,7 +14,8 @@ from gatewright.domain.errors import LeaseLost, WorldFailed
 from gatewright.domain.evidence import History, Look, Observation
 from gatewright.domain.lineage import Artifact, ModelVersion
 from gatewright.domain.notice import Notice
-from gatewright.domain.rollout import ALMOST_FULL, ArmState, Phase, Rollout, TrafficState
+from gatewright.domain.rollout import ALMOST_FULL, FULL, ArmState, Phase, Rollout, TrafficState
+from gatewright.domain.routing import cluster_name
 from gatewright.domain.shadow import ShadowObservation
 from gatewright.domain.share import DrawObservation
 from gatewright.ports import Registration
@@ -69,7 +70,8 @@ class Silent:
 class FakeTraffic:
     """Traffic in memory. `deaf`: it takes weights but does not apply them; `unreadable`: it cannot be read back;
     `down`: it cannot be told anything either, and raises that. The arms' errors are those of a runtime that gave up.
-    `rollouts`: those whose newest epoch and quarantine it respects, as traffic in the same database does.
+    `rollouts`: those whose newest epoch, order and quarantine it respects, as traffic in the same database does.
+    `changes` counts how often what it shows has changed.
     """
 
     shown: float = 0.0
@@ -85,47 +87,83 @@ class FakeTraffic:
     stable_ready: bool = True
     weights: list[float] = field(default_factory=list)
     driven: str = ""
+    canary: str | None = None
+    stable: str | None = None
+    changes: int = 0
     rollouts: Rollouts | None = None
 
     def prepare(self, rollout: Rollout, canary: Artifact, stable: Artifact | None) -> None:
-        """A new rollout starts at 0 per cent, and with epochs of its own."""
+        """A new rollout starts at 0 per cent, and with epochs of its own; LeaseLost once a later one has followed."""
         self._reach()
+        newest = self.rollouts.latest(rollout.model) if self.rollouts else None
+        if newest and self.driven == newest.id != rollout.id:
+            raise LeaseLost(f"rollout {rollout.id} is over, {newest.id} drives now", fix="look at the later one")
         if rollout.id != self.driven:
-            self.driven, self.epoch, self.shown, self.mirrored = rollout.id, 0, 0.0, 0.0
+            self.driven, self.epoch, self.changes = rollout.id, 0, self.changes + 1
+            self.shown, self.mirrored, self.settled = 0.0, 0.0, False
         self._fence(rollout)
-        self.settled = False
+        self.canary, self.stable = canary.digest, stable.digest if stable else None
+        self._show(self.shown, self.mirrored, settled=False)
 
     def state(self, rollout: Rollout) -> TrafficState:
         """What it shows; an error instead while it is unreadable."""
-        canary = ArmState(digest=rollout.canary, ready=self.canary_ready, error=self.canary_error)
+        unloaded = self.settled and self.driven == rollout.id and self.canary is None
+        ready, trouble = self.canary_ready, self.canary_error
+        canary = None if unloaded else ArmState(digest=rollout.canary, ready=ready, error=trouble)
         stable = self._stable(rollout.stable) if rollout.stable else None
         if error := self.down or self.unreadable:
             return TrafficState(weight=None, error=error, canary=canary, stable=stable)
         return TrafficState(weight=self.shown, mirror=self.mirrored, settled=self.settled, canary=canary, stable=stable)
 
     def set_weight(self, rollout: Rollout, weight: float) -> None:
-        """Apply it, unless deaf; LeaseLost for an outdated epoch, or for a weight on a quarantined digest."""
+        """Apply it, unless deaf; LeaseLost for an outdated epoch, or for traffic, copied or not, to a quarantined one.
+
+        A rollout that another one has followed changes nothing.
+        """
         self._reach()
+        if self._followed(rollout):
+            return
         self._fence(rollout)
-        if weight and self.rollouts and rollout.canary in self.rollouts.quarantined(rollout.model):
+        asked = weight or rollout.mirror
+        if asked and self.rollouts and rollout.canary in self.rollouts.quarantined(rollout.model):
             raise LeaseLost(f"the canary of rollout {rollout.id} is quarantined", fix="it stays at 0 %")
         self.weights.append(weight)
         if not self.deaf:
-            self.shown, self.mirrored = min(weight, ALMOST_FULL), rollout.mirror
+            taken_back = weight == 0.0 and self.shown > 0.0
+            self._show(min(weight, ALMOST_FULL), rollout.mirror, settled=self.settled and not taken_back)
 
     def finish(self, rollout: Rollout) -> None:
-        """Promoted keeps all traffic, rolled back has none."""
+        """Promoted keeps all traffic, rolled back has none. A rollout that another one has followed changes nothing."""
         self._reach()
+        if self._followed(rollout):
+            return
         self._fence(rollout)
-        self.settled, self.mirrored = True, 0.0
-        if rollout.phase not in (Phase.PROMOTING, Phase.PROMOTED):
-            self.shown = 0.0
+        if rollout.phase in (Phase.PROMOTING, Phase.PROMOTED):
+            self._show(self.shown, 0.0, settled=True)
+        else:
+            self.canary = None
+            self._show(0.0, 0.0, settled=True)
+
+    def by_digest(self) -> dict[str, float]:
+        """Per cent of the traffic by digest; what nobody serves is left out."""
+        if self.stable is None:
+            return {self.canary: FULL} if self.canary and self.shown else {}
+        canary = {self.canary: self.shown} if self.canary and self.shown else {}
+        return canary | {self.stable: FULL - self.shown}
+
+    def _show(self, weight: float, mirror: float, *, settled: bool) -> None:
+        wanted = (weight, mirror, settled)
+        self.changes += wanted != (self.shown, self.mirrored, self.settled)
+        self.shown, self.mirrored, self.settled = wanted
+
+    def _followed(self, rollout: Rollout) -> bool:
+        return self.driven not in ("", rollout.id)
 
     def shares(self) -> dict[str, float] | None:
-        """What it shows, of the canary and of everything else; WorldFailed while it is unreadable."""
+        """The same by cluster name; WorldFailed while it is unreadable."""
         if error := self.down or self.unreadable:
             raise WorldFailed(error, fix="wait until the router is back")
-        return {"canary": self.shown, "stable": 100.0 - self.shown} if self.driven else None
+        return {cluster_name(digest): share for digest, share in self.by_digest().items()} or None
 
     def _stable(self, digest: str) -> ArmState:
         return ArmState(digest=digest, ready=self.stable_ready, error=self.stable_error)
