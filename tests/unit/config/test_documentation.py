@@ -18,6 +18,7 @@ from gatewright.domain.rollout import DriftMargins, LiveSlice, QualityMargins
 from gatewright.domain.shadow import Shadow
 from tests.unit.config.installed import (
     DOCS,
+    CloudWatchOptions,
     EnvoyOptions,
     EnvoyStatsOptions,
     PrometheusOptions,
@@ -52,7 +53,9 @@ def test_page_names_every_key(kind: type) -> None:
         assert re.search(rf"\b{field.name}:", complete_example()), f"{field.name} is not in the complete example"
 
 
-@pytest.mark.parametrize("kind", [EnvoyStatsOptions, *classes(PrometheusOptions)], ids=lambda kind: kind.__module__)
+@pytest.mark.parametrize(
+    "kind", [CloudWatchOptions, EnvoyStatsOptions, *classes(PrometheusOptions)], ids=lambda kind: kind.__module__
+)
 def test_page_names_every_key_of_evidence(kind: type) -> None:
     table = PAGE.split("\n## evidence\n")[1].split("\n## ")[0]
     for field in fields(kind):
