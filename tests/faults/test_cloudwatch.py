@@ -274,6 +274,14 @@ def test_history_leaves_out_what_contradicts_itself_unless_everything_does(endpo
         endpoint.source.history(endpoint.rollout)
 
 
+def test_a_p99_that_is_missing_is_no_limit_of_a_second(endpoint: Endpoint) -> None:
+    endpoint.server.spoil = lambda answer: (
+        changed("p99", **EMPTY)(answer) if len(answer["MetricDataResults"]) == 2 else answer
+    )
+    with pytest.raises(WorldFailed, match="p99 of ModelLatency of stable has 0 points, and SampleCount of"):
+        endpoint.source.history(endpoint.rollout)
+
+
 def test_a_canary_all_of_whose_requests_fail_is_seen_without_latency(endpoint: Endpoint) -> None:
     dead = Served(failed=20, answered=False)
     assert ("errors", 20, 20, 20, 0) in endpoint.blocks(4, dead)

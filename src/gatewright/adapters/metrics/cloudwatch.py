@@ -36,13 +36,13 @@ def endpoint_name(text: str) -> bool:
     return _ENDPOINT.fullmatch(text) is not None
 
 
-def a_minute_or_more(duration: Duration) -> bool:
+def length_from_a_minute(duration: Duration) -> bool:
     """At least 1m."""
     return duration.seconds >= MINUTE_S
 
 
-def a_minute_to_14_days(duration: Duration) -> bool:
-    """From 1m to 14d: CloudWatch keeps minutes for 15 days."""
+def length_from_a_minute_to_14_days(duration: Duration) -> bool:
+    """CloudWatch keeps minutes for 15 days."""
     return MINUTE_S <= duration.seconds <= _LONGEST_S
 
 
@@ -59,10 +59,10 @@ class Options:
     endpoint: Annotated[str, Predicate(endpoint_name)] | None = None
     region: Annotated[str, MinLen(1)] | None = None
     errors: Errors = "model-errors"
-    delay: Annotated[Duration, Predicate(a_minute_or_more)] = Duration(120.0)
+    delay: Annotated[Duration, Predicate(length_from_a_minute)] = Duration(120.0)
     settle: Duration = Duration(60.0)
-    silence: Annotated[Duration, Predicate(a_minute_to_14_days)] = Duration(300.0)
-    history: Annotated[Duration, Predicate(a_minute_to_14_days)] = Duration(3600.0)
+    silence: Annotated[Duration, Predicate(length_from_a_minute_to_14_days)] = Duration(300.0)
+    history: Annotated[Duration, Predicate(length_from_a_minute_to_14_days)] = Duration(3600.0)
     timeout: Duration = Duration(10.0)
 
 
@@ -139,7 +139,12 @@ class CloudWatch:
         period = min(end - start, _LONGEST_PERIOD_S)
         found = self._metrics.points(asked, start=start, end=end, period=period)
         timed, p99 = found["timed"], found["p99"]
-        typical = _median({at: value for at, value in p99.items() if at in timed}, timed)
+        if timed.keys() != p99.keys():
+            raise WorldFailed(
+                f"cloudwatch: {asked['p99']} has {len(p99)} points, and {asked['timed']} {len(timed)}: no limit",
+                fix="try again, or set rollout.latency.limit",
+            )
+        typical = _median(p99, timed)
         in_ms = None if typical is None else round(typical) / 1000
         return latency_limit.of_stable_ms(latency, timed=int(sum(timed.values())), p99_ms=in_ms)
 
