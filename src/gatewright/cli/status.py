@@ -34,8 +34,8 @@ ALERTS = {
 def status(svg: Path | None, root: Path, output: Output) -> None:
     """What serves production, the rollout in progress, open runs and processes.
 
-    "recorded" is what the state database says, "observed" what was read back from the gateway just now. Works with
-    the gateway down, and with a registry that cannot be asked.
+    "recorded" is what the state database says, "observed" what was read back from the gateway, or from the service that
+    divides the traffic, just now. Works with either down, and with a registry that cannot be asked.
 
     \b
     Examples:
@@ -75,7 +75,7 @@ def _show(found: dict[str, Any], working: set[str]) -> None:
     _line("model", found["model"])
     known = f"version {serving['number']}  {serving['digest']}" if serving else "nothing yet"
     _line("serving", click.style(serving["error"], fg="yellow") if serving and "error" in serving else known)
-    _show_traffic(found["traffic"], up=bool(found["processes"]))
+    _show_traffic(found["traffic"], up=bool(found["processes"]) or not found["served_here"])
     show_rollout(found["rollout"])
     for number, letter in enumerate(found["undelivered"]):
         what = f"{letter['notifier']} was not told of {letter['id']}: {letter['error']}"
@@ -84,7 +84,9 @@ def _show(found: dict[str, Any], working: set[str]) -> None:
     for number, run in enumerate(found["open_runs"]):
         what = "a process works on it" if run in working else f"go on: gatewright run --resume {run}"
         _line("" if number else "open runs", f"{run}  {click.style(what, dim=True)}")
-    if not found["processes"]:
+    if not found["served_here"]:
+        _line("runtime", f"nothing runs on this machine: served by {found['served_by']}")
+    elif not found["processes"]:
         _line("runtime", "does not run: gatewright serve start")
     show_processes(found["processes"], indent=_INDENT, name="runtime")
     for pid in found["orphans"]:

@@ -31,6 +31,7 @@ _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "fish"})
 _LEFT_TO_A_SHELL = re.compile(r"\$(?:[A-Za-z_]|\()|(?:;|&&?|\|\|?|<|>>?)$")
 _NAMES: tuple[Path, ...] = (("model",), ("data", "train"), ("data", "evaluation"))
 _PATHS: tuple[Path, ...] = (("data", "schema"), ("checks", "dependencies", "requirements"))
+_MINUTE_S = 60.0
 _COMMAND: Path = ("train", "command")
 _PREDICT: Path = ("evaluation", "command")
 _DATA_CHECKS: Path = ("checks", "data")
@@ -58,6 +59,7 @@ def contradictions(value: dict[str, Any], document: Document, root: File) -> Ite
         _rollout(values),
         _predictions(values, Values(document.value)),
         _scrapes(values, Values(document.value)),
+        _minutes(values, Values(document.value)),
         pipeline(values),
         state(values),
     )
@@ -249,11 +251,22 @@ def _scrapes(values: Values, whole: Values) -> Iterator[Finding]:
     path: Path = ("evidence", "scrape_interval")
     if whole.at(path) is None:
         return
+    scrape, looks = whole.seconds(path, RolloutPolicy().tick), _between_looks(values)
+    if scrape is not None and looks is not None and scrape > looks:
+        what = f"{scrape:g}s is longer than the {looks:g}s between two looks, so that many would see nothing new"
+        yield path, f"{what}: raise rollout.tick and rollout.breaker.tick to {scrape:g}s, or scrape more often"
+
+
+def _minutes(values: Values, whole: Values) -> Iterator[Finding]:
+    """The same of a source that counts by the minute."""
+    path, looks = ("evidence", "kind"), _between_looks(values)
+    if whole.at(path) == "cloudwatch" and looks is not None and looks < _MINUTE_S:
+        what = f"counts by the minute, and two looks are {looks:g}s apart, so that many would see nothing new"
+        yield path, f"{what}: raise rollout.tick and rollout.breaker.tick to 1m"
+
+
+def _between_looks(values: Values) -> float | None:
     defaults = RolloutPolicy()
-    scrape = whole.seconds(path, defaults.tick)
     ticks = [values.seconds(("rollout", "tick"), defaults.tick)]
     ticks.append(values.seconds(("rollout", "breaker", "tick"), defaults.breaker.tick))
-    looks = [tick for tick in ticks if tick is not None]
-    if scrape is not None and looks and scrape > min(looks):
-        what = f"{scrape:g}s is longer than the {min(looks):g}s between two looks, so that many would see nothing new"
-        yield path, f"{what}: raise rollout.tick and rollout.breaker.tick to {scrape:g}s, or scrape more often"
+    return min((tick for tick in ticks if tick is not None), default=None)

@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 
 from gatewright.domain.documents import plain, short
-from gatewright.domain.errors import WorldFailed
+from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.rollout import Rollout
 from gatewright.domain.routing import cluster_name
 from gatewright.engine.opening import open_runs
@@ -30,6 +30,8 @@ def view(workspace: Workspace) -> dict[str, Any]:
     return {
         "model": model,
         "serving": serving(workspace),
+        "served_by": workspace.project.serving.kind,
+        "served_here": workspace.gateway is not None,
         "traffic": traffic(workspace),
         "rollout": rollout_view(workspace, rollout) if rollout else None,
         "undelivered": [plain(letter) for letter in workspace.notices.undelivered()],
@@ -44,7 +46,7 @@ def serving(workspace: Workspace) -> dict[str, Any] | None:
     """The version that serves, as the registry says it; `error` instead when it cannot be asked."""
     try:
         found = workspace.registry.serving(workspace.project.model)
-    except WorldFailed as failure:
+    except (UnusableInput, WorldFailed) as failure:
         return {"number": None, "digest": None, "error": str(failure)}
     return {"number": found.number, "digest": short(found.artifact.digest)} if found else None
 
@@ -55,7 +57,7 @@ def traffic(workspace: Workspace) -> dict[str, Any]:
     recorded = _recorded(route, local=workspace.gateway is not None) if route else None
     try:
         observed, error = workspace.traffic.shares(), None
-    except WorldFailed as failure:
+    except (UnusableInput, WorldFailed) as failure:
         observed, error = None, str(failure)
     return {"recorded": recorded, "observed": dict(observed) if observed else None, "error": error}
 

@@ -135,6 +135,8 @@ ROLLOUT: dict[str, Any] = {
 VIEW: dict[str, Any] = {
     "model": "toy",
     "serving": {"number": 1, "digest": "dba926510592"},
+    "served_by": "envoy",
+    "served_here": True,
     "traffic": {
         "recorded": {"model-a47cc6502275": 5.0, "model-dba926510592": 95.0},
         "observed": {"model-dba926510592": 100.0},

@@ -8,6 +8,7 @@ from pathlib import Path
 from gatewright.adapters.forges.github_notices import Options as GithubNoticesOptions
 from gatewright.adapters.forges.gitlab_notices import Options as GitlabNoticesOptions
 from gatewright.adapters.metrics.access_log import Options as AccessLogOptions
+from gatewright.adapters.metrics.cloudwatch import Options as CloudWatchOptions
 from gatewright.adapters.metrics.envoy_stats import Options as EnvoyStatsOptions
 from gatewright.adapters.metrics.prometheus import Options as PrometheusOptions
 from gatewright.adapters.notifiers.command import Options as CommandOptions
@@ -36,6 +37,7 @@ class Installed:
         ("traffic", "sagemaker"): SagemakerOptions,
         ("gateways", "envoy"): EnvoyOptions,
         ("evidence", "access-log"): AccessLogOptions,
+        ("evidence", "cloudwatch"): CloudWatchOptions,
         ("evidence", "envoy-stats"): EnvoyStatsOptions,
         ("evidence", "prometheus"): PrometheusOptions,
         ("notifiers", "webhook"): WebhookOptions,

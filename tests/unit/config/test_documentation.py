@@ -18,6 +18,7 @@ from gatewright.domain.rollout import DriftMargins, LiveSlice, QualityMargins
 from gatewright.domain.shadow import Shadow
 from tests.unit.config.installed import (
     DOCS,
+    CloudWatchOptions,
     EnvoyOptions,
     EnvoyStatsOptions,
     PrometheusOptions,
@@ -59,7 +60,9 @@ def test_page_names_every_key_of_an_endpoint() -> None:
         assert re.search(rf"`{field.name}`", table), field
 
 
-@pytest.mark.parametrize("kind", [EnvoyStatsOptions, *classes(PrometheusOptions)], ids=lambda kind: kind.__module__)
+@pytest.mark.parametrize(
+    "kind", [CloudWatchOptions, EnvoyStatsOptions, *classes(PrometheusOptions)], ids=lambda kind: kind.__module__
+)
 def test_page_names_every_key_of_evidence(kind: type) -> None:
     table = PAGE.split("\n## evidence\n")[1].split("\n## ")[0]
     for field in fields(kind):

@@ -12,11 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
+from gatewright.adapters.metrics import latency_limit
 from gatewright.adapters.metrics.draws import Drawn, Users, count
 from gatewright.adapters.metrics.log_tail import Position, at_end, newest, read_on
 from gatewright.adapters.metrics.user_groups import by_group
 from gatewright.domain.evidence import Block, Durations, History, LiveMetric, Look, Observation
-from gatewright.domain.rollout import LatencyMargins, Rollout
+from gatewright.domain.rollout import Rollout
 from gatewright.domain.routing import TESTER, WHOLE, cluster_name
 from gatewright.domain.share import HALF_A_PART, ShareEvidence
 from gatewright.ports import Context
@@ -27,8 +28,6 @@ from gatewright.stats.sequential import design_effect
 _SETTLE_S = 2.5
 _HISTORY_BYTES = 8 << 20
 _RECENT_S = 3600.0
-_FEWEST_FOR_P99 = 300
-_SLOW_WITHOUT_HISTORY_MS = 1000.0
 _CLIENT_LEFT = "DC"
 _FEEDBACK = "/feedback"  # labels ask no model: they would only thin the evidence out
 # What the server did to an answer that had begun: closed, refused, reset, let it wait, broke the protocol. The status
@@ -107,7 +106,8 @@ class AccessLog:
         stable = cluster_name(rollout.stable or "")
         mine = [request for request in self._recent() if _was_stable(request, stable)]
         durations = sorted(request.duration_ms for request in mine if request.attempts == 1)
-        limit = _slow_after_ms(durations, rollout.policy.latency)
+        p99 = durations[int(0.99 * len(durations))] if durations else None
+        limit = latency_limit.of_stable_ms(rollout.policy.latency, timed=len(durations), p99_ms=p99)
         failed = [request.failed for request in mine]
         slow = [request.slow(limit) for request in mine]
         users = [request.user for request in mine]
@@ -162,7 +162,7 @@ class AccessLog:
 
 def _observations(rollout: Rollout, told: Mapping[tuple[int, float], list[Request]]) -> Iterator[Observation]:
     canary, stable = cluster_name(rollout.canary), cluster_name(rollout.stable or "")
-    limit = rollout.slow_after_ms if rollout.slow_after_ms is not None else _SLOW_WITHOUT_HISTORY_MS
+    limit = latency_limit.frozen_ms(rollout)
     for (arrival, weight), requests in sorted(told.items()):
         if not weight:
             continue
@@ -204,15 +204,6 @@ def _era(rollout: Rollout) -> ShareEvidence:
     """Since when draws are counted, and under which weight."""
     known = rollout.share
     return known if known and known.weight == rollout.weight else ShareEvidence(weight=rollout.weight)
-
-
-def _slow_after_ms(durations: list[float], latency: LatencyMargins) -> float:
-    """The limit L, from stable's ascending durations where none is configured."""
-    if latency.limit is not None:
-        return 1000 * latency.limit.seconds
-    if len(durations) < _FEWEST_FOR_P99:
-        return _SLOW_WITHOUT_HISTORY_MS
-    return max(durations[int(0.99 * len(durations))], 1000 * latency.floor.seconds)
 
 
 def _durations(rollout: Rollout, told: Mapping[tuple[int, float], list[Request]]) -> Durations:

@@ -1,9 +1,7 @@
 """Blocks from counters that only grow: the difference of two readings between which the weight was one and the same.
 
-A counter does not say under which weight a request was routed. So a block is told only if the weight was read back
-as asked at the look before it, at all looks in between and at one after it, if no look failed meanwhile, if the
-canary's lease cannot have lapsed, and if its first reading was taken some time after all of this had begun: requests
-routed before end late, and a scrape tells what was counted up to then. Whatever spans a change is dropped.
+A block is told only if its first reading was taken some time after the weight was proven first: requests routed before
+end late, and a scrape tells what was counted up to then. Whatever spans a change is dropped.
 """
 
 from __future__ import annotations
@@ -13,21 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 
-from gatewright.adapters.metrics.placeholders import ROLES, Role
-from gatewright.domain.errors import WorldFailed
-from gatewright.domain.evidence import Block, LiveMetric, Observation
+from gatewright.adapters.metrics.by_weight import Counts, Span, blocks, goes_on
+from gatewright.adapters.metrics.placeholders import Role
+from gatewright.domain.evidence import Observation
 from gatewright.domain.rollout import Rollout
-from gatewright.rules.evidence import interval_s
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What was counted of one arm since its counters began: requests and bad ones, those timed and slow ones."""
-
-    requests: int
-    bad: int
-    timed: int
-    slow: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,29 +36,16 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
-    """The cursor: by which `source`, when and at which tick was looked last, since when the `weight` is the same.
+class Watch(Span):
+    """The cursor: the first of the `readings` opens the next block."""
 
-    The first of the `readings` opens the next block.
-    """
-
-    source: str
-    tick: int
-    looked: float
-    weight: float
-    since: float
     readings: tuple[Reading, ...] = ()
 
 
 def going_on(rollout: Rollout, tick: int, now: float, source: str) -> Watch:
     """The watch of the last look; begun anew when the weight may have been another one in between."""
     before = _decode(rollout.cursor)
-    if (
-        before is not None
-        and (before.source, before.weight, before.tick + 1) == (source, rollout.weight, tick)
-        and rollout.blind_s == 0.0
-        and 0.0 <= now - before.looked < rollout.policy.lease.seconds
-    ):
+    if before is not None and goes_on(before, rollout, tick, now, source):
         return before
     return Watch(source=source, tick=tick, looked=now, weight=rollout.weight, since=now)
 
@@ -92,28 +66,13 @@ def closed(
 
 def observations(rollout: Rollout, pairs: Iterable[tuple[Reading, Reading]]) -> Iterator[Observation]:
     """The blocks of errors and latency, one for each tick. WorldFailed for counters that contradict each other."""
-    told: dict[tuple[int, LiveMetric], list[int]] = {}
-    for before, after in pairs:
-        (n_c, bad_c, timed_c, slow_c), (n_s, bad_s, timed_s, slow_s) = (
-            _difference(role, before, after) for role in ROLES
-        )
-        tick = int(before.at // interval_s(rollout.policy))
-        counted: tuple[tuple[LiveMetric, tuple[int, ...]], ...] = (
-            ("errors", (n_c, bad_c, n_s, bad_s)),
-            ("latency", (timed_c, slow_c, timed_s, slow_s)),
-        )
-        for metric, counts in counted:
-            known = told.get((tick, metric), [0, 0, 0, 0])
-            told[tick, metric] = [one + more for one, more in zip(known, counts, strict=True)]
-    for (tick, metric), (canary_n, canary_bad, stable_n, stable_bad) in told.items():
-        if canary_n or stable_n:
-            block = Block(canary_n=canary_n, canary_bad=canary_bad, stable_n=stable_n, stable_bad=stable_bad)
-            yield Observation(metric=metric, weight=rollout.weight, tick=tick, block=block)
-
-
-def requests(seen: Iterable[Observation]) -> int:
-    """Requests of both arms in these blocks."""
-    return sum(int(each.block.canary_n + each.block.stable_n) for each in seen if each.metric == "errors")
+    return blocks(
+        rollout,
+        (
+            (before.at, _difference(before.canary, after.canary), _difference(before.stable, after.stable))
+            for before, after in pairs
+        ),
+    )
 
 
 def encode(watch: Watch) -> str:
@@ -121,17 +80,13 @@ def encode(watch: Watch) -> str:
     return json.dumps(asdict(watch))
 
 
-def _difference(role: Role, before: Reading, after: Reading) -> tuple[int, int, int, int]:
-    old, new = before.of(role), after.of(role)
-    requests, bad = new.requests - old.requests, new.bad - old.bad
-    timed, slow = new.timed - old.timed, new.slow - old.slow
-    for what, count, of in (("failed", bad, requests), ("slow", slow, timed)):
-        if not 0 <= count <= of:
-            raise WorldFailed(
-                f"the counters of {role} contradict each other: {count} more {what} of {of} more requests",
-                fix="count both at one place: the same servers, the same paths",
-            )
-    return requests, bad, timed, slow
+def _difference(before: Counts, after: Counts) -> Counts:
+    return Counts(
+        requests=after.requests - before.requests,
+        bad=after.bad - before.bad,
+        timed=after.timed - before.timed,
+        slow=after.slow - before.slow,
+    )
 
 
 def _decode(cursor: str) -> Watch | None:

@@ -18,9 +18,10 @@ from urllib.parse import quote
 
 from annotated_types import MinLen, Predicate
 
-from gatewright.adapters.metrics import counted
+from gatewright.adapters.metrics import by_weight, counted
 from gatewright.adapters.metrics.addresses import server_address
-from gatewright.adapters.metrics.counted import Counts, Reading
+from gatewright.adapters.metrics.by_weight import Counts
+from gatewright.adapters.metrics.counted import Reading
 from gatewright.adapters.metrics.placeholders import ROLES, Role, Template, filled, values_of
 from gatewright.domain.documents import canonical_json, sha256
 from gatewright.domain.duration import Duration
@@ -117,7 +118,7 @@ class EnvoyStats:
             seen = tuple(counted.observations(rollout, pairs))
         except GatewrightError as error:
             return Look(cursor=rollout.cursor, error=str(error))
-        return Look(cursor=counted.encode(watch), observations=seen, requests=counted.requests(seen))
+        return Look(cursor=counted.encode(watch), observations=seen, requests=by_weight.requests(seen))
 
     def _reading(self, rollout: Rollout, now: float, before: Reading | None) -> Reading:
         clusters = self._clusters(rollout, ROLES)

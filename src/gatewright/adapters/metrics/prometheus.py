@@ -15,9 +15,10 @@ from typing import Annotated
 
 from annotated_types import MinLen, Predicate
 
-from gatewright.adapters.metrics import counted
+from gatewright.adapters.metrics import by_weight, counted
 from gatewright.adapters.metrics.addresses import server_address
-from gatewright.adapters.metrics.counted import Counts, Reading
+from gatewright.adapters.metrics.by_weight import Counts
+from gatewright.adapters.metrics.counted import Reading
 from gatewright.adapters.metrics.placeholders import ROLES, Role, filled, values_of
 from gatewright.adapters.metrics.prometheus_server import Asked, PrometheusServer
 from gatewright.adapters.metrics.promql import BucketQuery, Query, limit_values, selectors
@@ -146,7 +147,7 @@ class Prometheus:
             seen = tuple(counted.observations(rollout, pairs))
         except GatewrightError as error:
             return Look(cursor=rollout.cursor, error=str(error))
-        return Look(cursor=counted.encode(watch), observations=seen, requests=counted.requests(seen))
+        return Look(cursor=counted.encode(watch), observations=seen, requests=by_weight.requests(seen))
 
     def _same_limit(self, rollout: Rollout) -> None:
         limit = self._options.slow_above.seconds * 1000

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewright.adapters.metrics import counted
-from gatewright.adapters.metrics.counted import Counts, Reading
+from gatewright.adapters.metrics.by_weight import Counts
+from gatewright.adapters.metrics.counted import Reading
 from gatewright.domain.errors import WorldFailed
 from gatewright.domain.evidence import Observation
 from gatewright.domain.rollout import Phase, Rollout, RolloutPolicy
