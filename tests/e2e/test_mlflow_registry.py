@@ -11,12 +11,10 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gatewright.effects.files import measure_artifact
-from gatewright.effects.processes import wait_until
 from gatewright.workspace import Workspace
 from tests.fixtures import toy
 from tests.fixtures.live import Project, free_port
@@ -25,24 +23,6 @@ from tests.fixtures.tracking_server import TrackingServer
 
 pytestmark = [pytest.mark.xdist_group("mlflow"), pytest.mark.timeout(600)]
 
-LINEAGE = """
-model = client.get_registered_model(words[0])
-versions = sorted(client.search_model_versions(f"name='{words[0]}'"), key=lambda each: int(each.version))
-found = {"aliases": {name: int(number) for name, number in model.aliases.items()}, "versions": []}
-for each in versions:
-    run = client.get_run(each.run_id)
-    found["versions"].append({
-        "number": int(each.version),
-        "tags": each.tags,
-        "model": [entry.path for entry in client.list_artifacts(each.run_id, "model")],
-        "evidence": [entry.path for entry in client.list_artifacts(each.run_id, "gatewright")],
-        "params": run.data.params,
-        "metrics": run.data.metrics,
-        "status": run.info.status,
-        "data": [one.dataset.name for one in run.inputs.dataset_inputs],
-        "at": each.source,
-    })
-"""
 REGISTER = """
 import sys
 from pathlib import Path
@@ -74,11 +54,6 @@ def project(tmp_path: Path, mlflow_server: TrackingServer) -> Iterator[Project]:
         found.command("serve", "stop")
 
 
-def seen(server: TrackingServer, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = server.seen_by_mlflow(LINEAGE, name)
-    return found
-
-
 @pytest.mark.slow
 def test_a_pipeline_s_version_report_aliases_and_lineage_are_seen_by_mlflow_s_own_client(
     project: Project, mlflow_server: TrackingServer
@@ -94,7 +69,7 @@ def test_a_pipeline_s_version_report_aliases_and_lineage_are_seen_by_mlflow_s_ow
     assert not load.failures
     again = project.command("run", "--if-changed")
     assert (again.returncode, "nothing changed" in again.stdout) == (0, True)
-    found = seen(mlflow_server, name)
+    found = mlflow_server.lineage(name)
     assert found["aliases"] == {"production": 2, "previous": 1}
     assert [each["number"] for each in found["versions"]] == [1, 2]
     newest = found["versions"][1]
@@ -131,13 +106,6 @@ def brought(project: Project, server: TrackingServer) -> str:
         workspace.database.close()
 
 
-def versions_of(server: TrackingServer, name: str) -> list[int]:
-    """Straight from the server: MLflow's own client takes seconds to import."""
-    asked = urllib.parse.urlencode({"filter": f"name='{name}'"})
-    with urllib.request.urlopen(f"{server.address}/api/2.0/mlflow/model-versions/search?{asked}", timeout=30) as answer:
-        return sorted(int(each["version"]) for each in json.loads(answer.read()).get("model_versions", []))
-
-
 def start(
     root: Path, server: TrackingServer, name: str, run: str, *, times: int = 1000, **environment: str
 ) -> subprocess.Popen[str]:
@@ -163,7 +131,7 @@ def test_processes_that_register_one_model_at_once_give_one_version(
         assert process.stdout.readline() == "ready\n"
     outputs = [process.communicate("go\n", timeout=120) for process in started]
     assert [process.returncode for process in started] == [0, 0, 0], outputs
-    (number,) = versions_of(mlflow_server, name)
+    (number,) = mlflow_server.versions_of(name)
     assert {out.strip() for out, _ in outputs} == {str(number)}
 
 
@@ -179,7 +147,7 @@ def test_a_client_that_is_killed_while_it_uploads_goes_on_to_one_version(
     second = start(tmp_path / "m", mlflow_server, name, "r1")
     out, error = second.communicate("go\n", timeout=120)
     assert second.returncode == 0, error
-    (number,) = versions_of(mlflow_server, name)
+    (number,) = mlflow_server.versions_of(name)
     assert out.split() == ["ready", str(number)]
 
 
@@ -193,35 +161,19 @@ def test_a_server_that_is_killed_in_the_middle_of_a_file_and_started_again_has_o
     assert client.stdin is not None
     client.stdin.write("go\n")
     client.stdin.flush()
-    assert wait_until(lambda: stopped(client.pid), timeout_s=240)
-    mlflow_server.freeze()
-    before = has_read(client.pid)
-    os.kill(client.pid, signal.SIGCONT)
-    assert wait_until(lambda: has_read(client.pid) > before + (1 << 17), timeout_s=60), "the upload did not begin"
-    assert client.poll() is None
-    mlflow_server.stop(signal.SIGKILL)
+    mlflow_server.kill_while_it_gets_a_file_of(client)
     _, error = client.communicate(timeout=120)
     assert client.returncode != 0
     assert "cannot be reached" in error
     mlflow_server.start()
-    assert versions_of(mlflow_server, name) == []
+    assert mlflow_server.versions_of(name) == []
     again = start(root, mlflow_server, name, "r1", times=times)
     out, error = again.communicate("go\n", timeout=240)
     assert again.returncode == 0, error
-    (number,) = versions_of(mlflow_server, name)
+    (number,) = mlflow_server.versions_of(name)
     assert out.split() == ["ready", str(number)]
     sizes = [path.stat().st_size for path in mlflow_server.folder.rglob("weights.bin")]
     assert 3 * times in sizes
-
-
-def has_read(pid: int) -> int:
-    """Bytes that the process has read, by its own count."""
-    words = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
-    return int(words["rchar"])
-
-
-def stopped(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 TRAINING = """
