@@ -29,7 +29,7 @@ def laid(tmp_path: Path) -> Iterator[Laid]:
     started: list[Employment] = []
 
     def lay(**registry: Any) -> Employment:
-        started.append(Employment(tmp_path / "demo", registry))
+        started.append(Employment(tmp_path / "demo", {"registry": registry}))
         return started[-1]
 
     yield lay
