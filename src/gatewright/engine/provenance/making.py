@@ -12,6 +12,7 @@ from gatewright.domain.lineage import DataVersion
 from gatewright.effects.environment import environment_digest
 from gatewright.effects.files import digest_file, measure_artifact, read_bytes, safe_join
 from gatewright.effects.git import NO_GIT, bytes_at
+from gatewright.engine.entry_code import carried_files
 from gatewright.engine.environment import BILL
 from gatewright.engine.planning import code_at
 from gatewright.engine.provenance.deployment import Deployment
@@ -84,17 +85,18 @@ def training(deployment: Deployment) -> str:
     same("the model of candidate.json", recorded=handoff.outputs["artifact"], found=digest)
     same("the registered model", recorded=digest, found=deployment.version.artifact.digest)
     reused = handoff.body.get("reused")
+    carried = _carried(deployment, str(lock.body["commit"]))
     if reused:
         run, original = _trained(deployment)
         same(f"the model of run {run.id}", recorded=digest, found=original.outputs["artifact"])
-        return f"model {short(digest)}, trained by run {run.id} from the same inputs"
+        return f"model {short(digest)}{carried}, trained by run {run.id} from the same inputs"
     same("the data that was trained on", recorded=lock.body["train"]["digest"], found=handoff.inputs["train"])
     same("the data of candidate.json", recorded=lock.body["train"]["digest"], found=candidate["data"])
     same("the commit that was trained", recorded=lock.body["commit"], found=candidate["commit"])
     folder = safe_join(deployment.workspace.root, candidate["artifact"]["uri"])
     if folder.is_dir():
         same(f"the model in {candidate['artifact']['uri']}", recorded=digest, found=measure_artifact(folder).digest)
-    return f"model {short(digest)} in {handoff.body['seconds']:g} s"
+    return f"model {short(digest)}{carried} in {handoff.body['seconds']:g} s"
 
 
 def report(deployment: Deployment) -> str:
@@ -114,6 +116,21 @@ def report(deployment: Deployment) -> str:
             found = "sha256:" + digest_file(path) if path.is_file() else "no file"
             same(f"{name}.parquet", recorded=handoff.outputs[name], found=found)
     return f"report {short(deployment.run.digest(REPORT))}, on {lock.body['evaluation']['rows']:,} rows"
+
+
+def _carried(deployment: Deployment, commit: str) -> str:
+    """That the code which a model brings along is that of the commit, in words; empty where it brings none."""
+    files = carried_files(safe_join(deployment.workspace.root, deployment.version.artifact.uri))
+    if not files:
+        return ""
+    if not _COMMIT.fullmatch(commit):
+        return f" with {len(files)} files of code"  # the link `code` tells why nothing here can prove them
+    for name, digest in files.items():
+        content = bytes_at(deployment.workspace.root, commit, name)
+        if content is None:
+            raise Unproven(f"{name}, which the model carries, is not in commit {commit[:12]} here")
+        same(f"{name} of commit {commit[:12]}, which the model carries", recorded=sha256(content), found=digest)
+    return f" with {len(files)} files of code as in commit {commit[:12]}"
 
 
 def _trained(deployment: Deployment) -> tuple[RunFolder, Handoff]:
