@@ -11,12 +11,14 @@ import pytest
 
 from gatewright.domain.rollout import ALMOST_FULL, Phase
 from gatewright.effects.files import measure_artifact
-from tests.fixtures.employment import MODEL, Employment
+from tests.fixtures.employment import Employment
 from tests.fixtures.s3 import ENVIRONMENT, client, s3_server
 from tests.fixtures.tracking_server import TrackingServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
+GROUP = "employment-alone"
+"""Servers of moto in one process have one memory."""
 Laid = Callable[..., Employment]
 FETCH = """
 production = client.get_model_version_by_alias(words[0], "production")
@@ -119,7 +121,7 @@ def test_on_sagemaker_a_version_is_approved_by_its_promotion_and_not_before(
         for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": address}.items():
             monkeypatch.setenv(name, value)
         image = "registry.example.org/serving:1"
-        project = laid(kind="sagemaker", store="s3://models/acs", image=image, group=MODEL)
+        project = laid(kind="sagemaker", store="s3://models/acs", image=image, group=GROUP)
         project.deploy_first()
         project.boost()
         second = project.start("run")
@@ -144,7 +146,7 @@ def test_on_sagemaker_a_version_is_approved_by_its_promotion_and_not_before(
 def packages(address: str) -> list[dict[str, Any]]:
     """Every version as boto3's own client describes it, oldest first."""
     own = client(address, "sagemaker")
-    listed = own.list_model_packages(ModelPackageGroupName=MODEL)["ModelPackageSummaryList"]
+    listed = own.list_model_packages(ModelPackageGroupName=GROUP)["ModelPackageSummaryList"]
     found = [own.describe_model_package(ModelPackageName=each["ModelPackageArn"]) for each in listed]
     return sorted(found, key=lambda each: int(each["ModelPackageVersion"]))
 
