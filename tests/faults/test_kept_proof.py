@@ -30,7 +30,7 @@ from gatewright.store.runs import HANDOFFS
 from gatewright.testing import Silent
 from gatewright.workspace import Workspace
 from tests.fixtures import toy
-from tests.fixtures.deployed import chain_of, flip, pretended, run_of
+from tests.fixtures.deployed import chain_of, deploy_as_at_first, flip, pretended, run_of
 from tests.fixtures.elsewhere import copied, strip
 from tests.fixtures.keys import key_pair
 from tests.fixtures.repository import commit_all
@@ -191,6 +191,28 @@ def test_a_version_that_was_brought_back_is_proven_by_what_is_kept(deployed: Pat
     strip(deployed)
     chain = chain_of(deployed, rollout.id)
     assert (chain.deployment, states(chain)) == (rollout.id, {})
+
+
+def test_a_model_that_stood_in_for_training_is_proven_by_the_run_that_trained_it(
+    deployed: Path, deployed_once: Path
+) -> None:
+    rollout = deploy_as_at_first(deployed, deployed_once.parent / "key.pem")
+    workspace = Workspace.open(deployed)
+    run, first = workspace.runs.get(rollout.run), workspace.registry.numbered(toy.MODEL, 1)
+    assert first is not None
+    reused = run.need("candidate", "train").body["reused"]
+    assert (reused["run"], rollout.number, rollout.run != first.run) == (first.run, 1, True)
+    workspace.database.close()
+    assert states(chain_of(deployed, rollout.id)) == {}
+    strip(deployed)
+    chain = chain_of(deployed, rollout.id)
+    assert (chain.deployment, states(chain)) == (rollout.id, {})
+    told = next(link.told for link in chain.links if link.name == "training")
+    assert told.endswith(f"trained by run {first.run} from the same inputs")
+    flip(kept(deployed) / run.id / "attestations" / "verdict.json")
+    broken = chain_of(deployed, rollout.id).first_broken
+    assert broken is not None
+    assert broken.name == "verdict"
 
 
 def test_a_registry_that_fails_fails_the_stage_with_the_name_and_the_next_try_ends_it(deployed: Path) -> None:
