@@ -282,3 +282,22 @@ def test_a_store_with_another_model_or_signature_is_refused(elsewhere: tuple[Pat
     broken = chain_of(there, "1").first_broken
     assert broken is not None
     assert (broken.name, "the model in" in broken.told) == ("registration", True), broken.told
+
+
+def test_the_register_stage_stays_open_until_all_is_kept_and_registers_once(tmp_path: Path) -> None:
+    toy.write_project(tmp_path / "project", port=1)
+    workspace = Workspace.open(tmp_path / "project")
+    run = opening.open_run(workspace, bootstrap_by="ada")
+    for name in ("validate", "train", "evaluate", "gate"):
+        pipeline.run_stage(workspace, run, pipeline.stage_named(name), Silent())
+    register = pipeline.stage_named("register")
+    for _ in range(2):
+        with pytest.raises(WorldFailed, match=r"version 1 is registered, but model-card\.md could not be kept with it"):
+            pipeline.run_stage(far(workspace, "attach"), run, register, Silent())
+        assert run.read("version") is None
+    handoff = pipeline.run_stage(workspace, run, register, Silent())
+    assert handoff.body["version"]["number"] == 1
+    version = workspace.registry.numbered(toy.MODEL, 1)
+    assert version is not None
+    assert workspace.registry.attached(version, "model-card.md") is not None  # type: ignore[attr-defined]
+    assert workspace.registry.numbered(toy.MODEL, 2) is None
