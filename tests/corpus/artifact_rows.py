@@ -104,6 +104,11 @@ ROWS = (
     ),
     BadArtifact(
         name="a bad signature",
+        damage=signature('"skops"', '"entry"'),
+        says=" is not loaded: loading it runs the code that it brings",
+    ),
+    BadArtifact(
+        name="a bad signature",
         damage=written(SIGNATURE, b'{"format": "skops", "format": "skops"}'),
         says=f"/{SIGNATURE}:1:21: format: found given twice; allowed: once",
     ),

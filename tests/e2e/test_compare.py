@@ -14,10 +14,11 @@ TABLES = ("versions", "serving", "records", "rollouts", "quarantine")
 
 
 def state(project: Project) -> tuple[list[list[tuple[object, ...]]], set[Path]]:
-    """The rows that a comparison could write, and every file but kept predictions and the database's own."""
+    """The rows that a comparison could write, and every file but what is only remembered and the database's own."""
     rows = [project.query(f"SELECT * FROM {table}") for table in TABLES]
     files = {path.relative_to(project.root) for path in project.root.rglob("*") if path.is_file()}
-    return rows, {path for path in files if "predictions" not in path.parts and not path.name.startswith("state.db")}
+    remembered = {path for path in files if "predictions" in path.parts or path.name == "digests.json"}
+    return rows, {path for path in files - remembered if not path.name.startswith("state.db")}
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ from gatewright.store.runs import HANDOFFS
 from gatewright.testing import Silent
 from gatewright.workspace import Workspace
 from tests.fixtures import toy
-from tests.fixtures.deployed import chain_of, flip, pretended, run_of
+from tests.fixtures.deployed import chain_of, deploy_as_at_first, flip, pretended, run_of
 from tests.fixtures.elsewhere import copied, strip
 from tests.fixtures.keys import key_pair
 from tests.fixtures.repository import commit_all
@@ -193,6 +193,28 @@ def test_a_version_that_was_brought_back_is_proven_by_what_is_kept(deployed: Pat
     assert (chain.deployment, states(chain)) == (rollout.id, {})
 
 
+def test_a_model_that_stood_in_for_training_is_proven_by_the_run_that_trained_it(
+    deployed: Path, deployed_once: Path
+) -> None:
+    rollout = deploy_as_at_first(deployed, deployed_once.parent / "key.pem")
+    workspace = Workspace.open(deployed)
+    run, first = workspace.runs.get(rollout.run), workspace.registry.numbered(toy.MODEL, 1)
+    assert first is not None
+    reused = run.need("candidate", "train").body["reused"]
+    assert (reused["run"], rollout.number, rollout.run != first.run) == (first.run, 1, True)
+    workspace.database.close()
+    assert states(chain_of(deployed, rollout.id)) == {}
+    strip(deployed)
+    chain = chain_of(deployed, rollout.id)
+    assert (chain.deployment, states(chain)) == (rollout.id, {})
+    told = next(link.told for link in chain.links if link.name == "training")
+    assert told.endswith(f"trained by run {first.run} from the same inputs")
+    flip(kept(deployed) / run.id / "attestations" / "verdict.json")
+    broken = chain_of(deployed, rollout.id).first_broken
+    assert broken is not None
+    assert broken.name == "verdict"
+
+
 def test_a_registry_that_fails_fails_the_stage_with_the_name_and_the_next_try_ends_it(deployed: Path) -> None:
     run, workspace = run_of(deployed), Workspace.open(deployed)
     version = serving(workspace)
@@ -260,3 +282,22 @@ def test_a_store_with_another_model_or_signature_is_refused(elsewhere: tuple[Pat
     broken = chain_of(there, "1").first_broken
     assert broken is not None
     assert (broken.name, "the model in" in broken.told) == ("registration", True), broken.told
+
+
+def test_the_register_stage_stays_open_until_all_is_kept_and_registers_once(tmp_path: Path) -> None:
+    toy.write_project(tmp_path / "project", port=1)
+    workspace = Workspace.open(tmp_path / "project")
+    run = opening.open_run(workspace, bootstrap_by="ada")
+    for name in ("validate", "train", "evaluate", "gate"):
+        pipeline.run_stage(workspace, run, pipeline.stage_named(name), Silent())
+    register = pipeline.stage_named("register")
+    for _ in range(2):
+        with pytest.raises(WorldFailed, match=r"version 1 is registered, but model-card\.md could not be kept with it"):
+            pipeline.run_stage(far(workspace, "attach"), run, register, Silent())
+        assert run.read("version") is None
+    handoff = pipeline.run_stage(workspace, run, register, Silent())
+    assert handoff.body["version"]["number"] == 1
+    version = workspace.registry.numbered(toy.MODEL, 1)
+    assert version is not None
+    assert workspace.registry.attached(version, "model-card.md") is not None  # type: ignore[attr-defined]
+    assert workspace.registry.numbered(toy.MODEL, 2) is None

@@ -48,7 +48,7 @@ def one_stage(
     run = open_with(workspace) if open_with is not None else choose_run(workspace, run_id)
     stage = with_skip(stage_named(name), skip)
     with run.hold(), telling(run, stage.handoff, output):
-        handoff = already_ended(workspace, run)
+        handoff = already_ended(workspace, run, progress_for(output))
         if handoff is None:
             handoff = run_stage(workspace, run, stage, progress_for(output))
     show_handoff(run.id, handoff, output)

@@ -11,6 +11,8 @@ from gatewright.domain.errors import Place, UnusableInput
 from gatewright.effects.files import read_bytes
 
 ENTRY_FILE, CODE_FOLDER = "entry.json", "code"
+SOURCES = "src/"
+"""What lies in this folder is imported without its name, as packages that are built from there are."""
 _FORM = "gatewright/entry/1"
 _LIMIT = 1 << 16
 _WORDS = re.compile(r"(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)", re.ASCII)
@@ -32,10 +34,15 @@ class Entry:
         return self.module.partition(".")[0]
 
     @property
-    def files(self) -> tuple[str, str]:
-        """Where the module may lie: as a file, or as a package."""
+    def files(self) -> tuple[str, ...]:
+        """Where the module may lie: as a file or a package, at the workspace's root or in its `src`."""
         path = self.module.replace(".", "/")
-        return f"{path}.py", f"{path}/__init__.py"
+        return tuple(f"{base}{path}{end}" for base in ("", SOURCES) for end in (".py", "/__init__.py"))
+
+    def home(self, file: str) -> str:
+        """The first package of the module that lies in `file`, one of `files`; the file itself without a package."""
+        below = file.partition(f"{self.top}/")
+        return below[0] + self.top if below[1] else file
 
 
 def parse_entry(text: str) -> Entry | None:

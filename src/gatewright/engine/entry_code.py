@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gatewright.config.entry import CODE_FOLDER, ENTRY_FILE, Entry, entry_document, parse_entry
+from gatewright.config.entry import CODE_FOLDER, ENTRY_FILE, SOURCES, Entry, entry_document, parse_entry
 from gatewright.domain.errors import DigestChanged, Place, StageFailed, UnusableInput
 from gatewright.domain.project import TrainSection
 from gatewright.effects.files import digest_listing, list_files, safe_join, write_atomic
@@ -39,14 +39,16 @@ def entry_code(root: Path, section: TrainSection) -> EntryCode | None:
     entry = parse_entry(section.entry or "") if section.format == "entry" else None
     if entry is None:
         return None
-    listed = section.entry_code or ((entry.top,) if (root / entry.top).is_dir() else (f"{entry.top}.py",))
-    names = sorted({found for name in listed for found in _names(root, name.rstrip("/"))})
-    module = next((name for name in entry.files if name in names), None)
+    module = next((name for name in entry.files if (root / name).is_file()), None)
     if module is None:
         raise UnusableInput(
-            f"train.entry: the workspace has no {entry.files[0]} among {', '.join(listed)}",
-            fix="name the module as it is imported from the workspace's root, or list its file in train.entry_code",
+            f"train.entry: the workspace has no {entry.files[0]}, at its root or below {SOURCES}",
+            fix="name the module as it is imported: training.model:load",
         )
+    listed = section.entry_code or (entry.home(module),)
+    names = sorted({found for name in listed for found in _names(root, name.rstrip("/"))})
+    if module not in names:
+        raise UnusableInput(f"train.entry_code does not hold {module}", fix="list it, or its folder")
     _check_function(root / module, entry)
     return EntryCode(entry=entry, names=tuple(names), digest=digest_listing(list_files(root, names)))
 

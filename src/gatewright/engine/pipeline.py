@@ -65,7 +65,7 @@ def run_all(
     `run --resume`: a training command that failed, a service that was down, Ctrl-C.
     """
     with run.hold():
-        if ended := already_ended(workspace, run):
+        if ended := already_ended(workspace, run, progress):
             return ended
         for stage in STAGES:
             if proven(run, stage):
@@ -75,7 +75,7 @@ def run_all(
                     confirm(workspace, run)
             else:
                 last = run_stage(workspace, run, with_skip(stage, skip), progress)
-            if ended := already_ended(workspace, run):
+            if ended := already_ended(workspace, run, progress):
                 if ended.status == "confirmed":
                     progress.stage("rollout finish", "skipped", ended.body["record"]["why"])
                 return ended
@@ -117,12 +117,13 @@ def _attested(workspace: Workspace, run: RunFolder, stage: Stage, progress: Prog
         keep_later(workspace, run, progress)
 
 
-def already_ended(workspace: Workspace, run: RunFolder) -> Handoff | None:
+def already_ended(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff | None:
     """The terminal hand-off of a run that has ended; its record is the truth, its file is written again if lost."""
     record = workspace.records.terminal(run.id)
     if record is None:
         return None
     write_record(run, record)
+    keep_later(workspace, run, progress)  # a kill in between leaves the last statement to be kept
     if EXIT_OF[record.kind]:
         raise StageFailed(f"run {run.id} has ended: {record.kind}, {record.why}", fix="start a new run: gatewright run")
     rollout = workspace.rollouts.of_run(run.id)

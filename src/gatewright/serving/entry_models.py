@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gatewright.config.entry import CODE_FOLDER, read_entry
+from gatewright.config.entry import CODE_FOLDER, SOURCES, read_entry
 from gatewright.domain.errors import DigestChanged, GatewrightError, UnusableInput
 from gatewright.domain.lineage import DataFile
 from gatewright.effects.files import digest_listing, list_files, read_bytes
@@ -149,33 +149,34 @@ class CarriedCode:
 
 
 class _Loader(SourceLoader):
-    """Loads the modules of `files`, which lie below `folder`, from memory; nothing compiled is kept."""
+    """Loads the modules of `files`, which lie below `folder`, from memory; nothing compiled is kept.
+
+    `places` says where a file lies, by the path that its module's name gives: that of `src/` does not count.
+    """
 
     def __init__(self, folder: Path, files: Mapping[str, bytes]) -> None:
-        self._folder, self._files = folder, files
+        self._data = {str(folder / name): data for name, data in files.items()}
+        self.places = {name.removeprefix(SOURCES): folder / name for name in files}
 
     def get_filename(self, fullname: str) -> str:
         name = fullname.replace(".", "/")
-        inside = f"{name}/__init__.py" if f"{name}/__init__.py" in self._files else f"{name}.py"
-        return str(self._folder / inside)
+        return str(self.places.get(f"{name}/__init__.py") or self.places[f"{name}.py"])
 
     def get_data(self, path: str | bytes) -> bytes:
-        wanted = Path(path if isinstance(path, str) else path.decode())
-        if wanted.is_relative_to(self._folder):
-            found = self._files.get(wanted.relative_to(self._folder).as_posix())
-            if found is not None:
-                return found
-        raise FileNotFoundError(f"{wanted} is not among the code that the model carries")
+        wanted = path if isinstance(path, str) else path.decode()
+        if wanted not in self._data:
+            raise FileNotFoundError(f"{wanted} is not among the code that the model carries")
+        return self._data[wanted]
 
 
 class _Finder(MetaPathFinder):
     """Finds the modules of `files`, which lie below `folder`."""
 
     def __init__(self, folder: Path, files: Mapping[str, bytes], working_tree: Path) -> None:
-        self._folder, self._files = folder, files
         self._loader = _Loader(folder, files)
         self._working_tree = working_tree.resolve()
-        self.tops = {name.partition("/")[0].removesuffix(".py") for name in files if name.endswith(".py")}
+        python = [name for name in self._loader.places if name.endswith(".py")]
+        self.tops = {name.partition("/")[0].removesuffix(".py") for name in python}
         self.found: set[str] = set()
 
     def find_spec(
@@ -188,17 +189,23 @@ class _Finder(MetaPathFinder):
             return None
         self.found.add(fullname)
         name = fullname.replace(".", "/")
-        is_package = f"{name}/__init__.py" in self._files
-        if not is_package and f"{name}.py" not in self._files:
-            if not any(each.startswith(f"{name}/") for each in self._files):
-                return None  # such as an extension module, which lies beside the sources
-            return self._package(ModuleSpec(fullname, None, is_package=True), name)  # one without __init__.py
-        spec = spec_from_loader(fullname, self._loader, is_package=is_package)
-        return self._package(spec, name) if spec is not None and is_package else spec
-
-    def _package(self, spec: ModuleSpec, name: str) -> ModuleSpec:
-        spec.submodule_search_locations = [str(self._folder / name)]
+        places = self._loader.places
+        is_package = f"{name}/__init__.py" in places
+        if is_package or f"{name}.py" in places:
+            spec = spec_from_loader(fullname, self._loader, is_package=is_package)
+        elif any(each.startswith(f"{name}/") for each in places):
+            spec = ModuleSpec(fullname, None, is_package=True)  # a package without __init__.py
+        else:
+            return None  # such as an extension module, which lies beside the sources
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec.submodule_search_locations = self._folders(name)
         return spec
+
+    def _folders(self, name: str) -> list[str]:
+        """Where the files of the package at the path `name` lie."""
+        depth = name.count("/") + 1
+        inside = ((Path(each), place) for each, place in self._loader.places.items() if each.startswith(f"{name}/"))
+        return sorted({str(place.parents[len(each.parts) - depth - 1]) for each, place in inside})
 
     def _refuse_working_tree(self, name: str) -> None:
         """ImportError when the other finders would take `name` from the working tree."""

@@ -134,3 +134,22 @@ def test_places_that_cannot_be_a_store_are_refused_without_their_secret(place: s
     with pytest.raises(UnusableInput) as told:
         ModelStore(place, tmp_path)
     assert "secret" not in str(told.value) + told.value.fix
+
+
+def test_a_file_beside_the_models_is_had_elsewhere_and_replaced(place: str, tmp_path: Path) -> None:
+    here, elsewhere = ModelStore(place, tmp_path), ModelStore(place, tmp_path / "other")
+    assert here.file("attached/toy/model.sig") is None
+    for content in (b"one", b"two", b"two"):
+        here.keep_file("attached/toy/model.sig", content)
+        assert elsewhere.file("attached/toy/model.sig") == content
+    assert elsewhere.file("attached/toy") is None
+    assert elsewhere.file("attached/toy/other.sig") is None
+
+
+def test_a_file_whose_bucket_is_not_there_is_the_worlds_fault(
+    tmp_path: Path, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": s3}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(WorldFailed, match="no such bucket"):
+        ModelStore("s3://nobody-made-it/models", tmp_path).keep_file("attached/x", b"one")

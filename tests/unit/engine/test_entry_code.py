@@ -58,6 +58,15 @@ def test_a_module_of_one_file_is_carried_alone_and_what_is_listed_instead_as_it_
     assert carried_files(root / "training") == {}
 
 
+def test_a_package_below_src_is_found_and_keeps_its_place(root: Path) -> None:
+    (root / "src" / "shop").mkdir(parents=True)
+    (root / "src" / "shop" / "model.py").write_text("def load(folder):\n    return 1\n")
+    code = found(root, section("shop.model:load"))
+    assert code.names == ("src/shop/model.py",)
+    carry_code(root, code, root / "out")
+    assert set(carried_files(root / "out")) == {"src/shop/model.py"}
+
+
 def test_other_code_has_another_digest(root: Path) -> None:
     before = found(root, section())
     (root / "training" / "deep" / "steps.py").write_text("x = 2\n")
@@ -76,8 +85,9 @@ def test_a_model_that_has_a_file_of_that_name_is_refused(root: Path, taken: str)
 @pytest.mark.parametrize(
     ("entry", "listed", "told"),
     [
-        ("gone.model:load", (), "gone.py, code that train.entry takes along, does not exist"),
-        ("training.gone:load", (), "the workspace has no training/gone.py among training"),
+        ("gone.model:load", (), "the workspace has no gone/model.py, at its root or below src/"),
+        ("training.gone:load", (), "the workspace has no training/gone.py, at"),
+        ("training.model:load", ("training/deep",), "train.entry_code does not hold training/model.py"),
         ("training.model:lod", (), "model.py has no function lod"),
         ("training.broken:load", (), "no Python"),
         ("training.model:load", ("training", "gone.py"), "gone.py, code that train.entry takes along, does not exist"),

@@ -199,3 +199,18 @@ def test_a_switch_between_two_models_leaves_each_its_modules(tmp_path: Path) -> 
     assert sys.modules["own.steps"] is not mine
     old.predict(ROWS)
     assert sys.modules["own.steps"] is mine
+
+
+def test_packages_below_src_are_imported_without_its_name(tmp_path: Path) -> None:
+    steps = "from pathlib import Path\n\nWHERE = Path(__file__)\n" + STEPS.format(more=0)
+    files = {"src/own/model": MODEL + LOAD, "src/own/__init__": "", "src/own/deep/steps": steps}
+    folder = write_model(tmp_path / "one", **files)
+    for name in ("model", "steps"):
+        (folder / "code" / "own" / f"{name}.py").unlink()
+    (folder / "code" / "src" / "own" / "model.py").write_text(
+        MODEL.replace("from own.steps", "from own.deep.steps") + LOAD
+    )
+    assert loaded(folder).predict(ROWS).tolist() == [0, 1]
+    assert folder / "code" / "src" / "own" / "deep" / "steps.py" == sys.modules["own.deep.steps"].WHERE
+    assert list(sys.modules["own.deep"].__path__) == [str(folder / "code" / "src" / "own" / "deep")]
+    assert list(sys.modules["own"].__path__) == [str(folder / "code" / "src" / "own")]
