@@ -92,7 +92,7 @@ class DvcSource(CachedSource):
         """Path → md5 of the files of a folder."""
         at = self._at(place, out, md5, None, False)
         try:
-            data = b"".join(self.chunks(Item(path=out.path, at=at, size=None)))
+            data = self._list_of_files(out, at)
         except FileNotFoundError as error:
             raise unusable(place.name, f"the list of its files ({md5}) is in no cache and no remote") from error
         if hashlib.md5(data, usedforsecurity=False).hexdigest() != md5.removesuffix(_DIR):
@@ -101,6 +101,14 @@ class DvcSource(CachedSource):
             return {_checked(str(each["relpath"]), at): _hex(str(each["md5"]), at) for each in json.loads(data)}
         except (ValueError, KeyError, TypeError) as error:
             raise unusable(at, "is no list of files as DVC 3 writes it") from error
+
+    def _list_of_files(self, out: _Out, at: str) -> bytes:
+        data = bytearray()
+        for chunk in self.chunks(Item(path=out.path, at=at, size=None)):
+            data += chunk
+            if len(data) > _MANIFEST_LIMIT:
+                raise unusable(at, f"the list of files is longer than {_MANIFEST_LIMIT:,} bytes")
+        return bytes(data)
 
     def _at(self, place: Path, out: _Out, md5: str, name: str | None, alone: bool) -> str:
         """Where the bytes with this md5 are: cache, checked-out file with that md5, or the remote they would be in."""
