@@ -17,6 +17,7 @@ import pytest
 from gatewright.effects.files import measure_artifact
 from gatewright.workspace import Workspace
 from tests.fixtures import toy
+from tests.fixtures.elsewhere import copied
 from tests.fixtures.live import Project
 from tests.fixtures.load import Load
 from tests.fixtures.ports import free_port
@@ -86,8 +87,32 @@ def test_a_pipeline_s_version_report_aliases_and_lineage_are_seen_by_mlflow_s_ow
     assert newest["params"]["format"] == "skops"
     assert newest["status"] == "FINISHED"
     assert len(newest["data"]) == 2
+    assert {Path(path).name for path in newest["attached"]} == {
+        "attestations", "model-card.html", "model-card.md", "sbom.cdx.json",
+    }  # fmt: skip
     with_bytes = brought(project, mlflow_server)
     assert with_bytes == rollout.canary
+    there = verified_elsewhere(project)
+    config = (there / "gatewright.yaml").read_text()
+    (there / "gatewright.yaml").write_text(config.replace(f":{mlflow_server.port}", f":{free_port()}"))
+    away = command(there, "verify", "2")
+    told = " ".join(away.stdout.replace("│", " ").split())
+    assert (away.returncode, "could not be looked at: the MLflow server" in told) == (3, True), away.stdout
+    assert "BROKEN" not in told
+
+
+def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("gatewright")
+    return subprocess.run([str(program), *words], cwd=root, text=True, capture_output=True, timeout=60, check=False)
+
+
+def verified_elsewhere(project: Project) -> Path:
+    """Another machine with the state and the registry proves all that can be proven outside of git."""
+    there = copied(project.root, project.root.parent / "verified")
+    proof = command(there, "verify", "2")
+    assert proof.returncode == 3, proof.stdout + proof.stderr
+    assert proof.stdout.splitlines()[-1].endswith("nothing is broken; not proven here: code"), proof.stdout
+    return there
 
 
 def brought(project: Project, server: TrackingServer) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from gatewright.effects.files import measure_artifact
 from gatewright.workspace import Workspace
 from tests.fixtures import toy
+from tests.fixtures.elsewhere import copied
 from tests.fixtures.live import Project
 from tests.fixtures.load import Load
 from tests.fixtures.ports import free_port
@@ -66,6 +69,13 @@ def test_a_pipeline_s_versions_are_approved_tagged_and_brought_elsewhere(
     group = own.describe_model_package_group(ModelPackageGroupName="toy")["ModelPackageGroupArn"]
     tags = {tag["Key"]: tag["Value"] for tag in own.list_tags(ResourceArn=group)["Tags"]}
     assert tags == {"gatewright.production": "2", "gatewright.previous": "1"}
+
+    verified = copied(project.root, tmp_path / "verified")
+    program = Path(sys.executable).with_name("gatewright")
+    words = [str(program), "verify", "2"]
+    proof = subprocess.run(words, cwd=verified, text=True, capture_output=True, timeout=60, check=False)
+    assert proof.returncode == 3, proof.stdout + proof.stderr
+    assert proof.stdout.splitlines()[-1].endswith("nothing is broken; not proven here: code"), proof.stdout
 
     there = tmp_path / "there"
     there.mkdir()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
@@ -17,12 +15,9 @@ from cyclonedx.validation.json import JsonStrictValidator
 from gatewright.cli.main import gatewright
 from gatewright.domain.documents import canonical_json, pretty_json, read_json, sha256
 from gatewright.domain.errors import DigestChanged, UnusableInput
-from gatewright.domain.lineage import ModelVersion
 from gatewright.domain.rollout import Phase
 from gatewright.engine import attesting
-from gatewright.engine.cards import CARDS, attach_cards
 from gatewright.engine.controller import Controller
-from gatewright.engine.handover import Handover
 from gatewright.engine.provenance.chain import LINKS
 from gatewright.engine.reversal import roll_back
 from gatewright.engine.signing import signature_path
@@ -243,21 +238,6 @@ def test_the_card_is_with_the_run_and_its_foreign_text_stays_text(deployed: Path
         assert "&lt;b&gt;toys" in kept
     assert "@toy" not in (run.path / "model-card.md").read_text()
     assert "It is \\| a toy." in (run.path / "model-card.md").read_text()
-
-
-def test_a_registry_that_keeps_files_gets_the_card(deployed: Path) -> None:
-    kept: dict[str, bytes] = {}
-
-    class Keeping:
-        def attach(self, version: ModelVersion, name: str, content: bytes) -> None:
-            kept[f"{version.number}/{name}"] = content
-
-    run, workspace = run_of(deployed), Workspace.open(deployed)
-    version = workspace.registry.serving("toy")
-    assert version is not None
-    changed = replace(workspace, registry=cast("Any", Keeping()))
-    attach_cards(Handover(changed, run, "register", "version"), version)
-    assert kept == {f"2/{name}": (run.path / name).read_bytes() for name in CARDS}
 
 
 def test_the_bill_of_materials_fits_its_schema_and_lists_what_trained(deployed: Path) -> None:

@@ -39,16 +39,44 @@ for name in chosen:
     except ModuleNotFoundError as error:
         if error.name.startswith("gatewright"):
             raise
-print(json.dumps([chosen, sorted({name.partition(".")[0] for name in sys.modules})]))
+serving = [name for name in sys.modules if name.startswith("gatewright.serving.")]
+print(json.dumps([chosen, sorted({name.partition(".")[0] for name in sys.modules}), serving]))
 """
 
 
 def test_all_modules_of_cli_and_controller_together_load_no_framework() -> None:
     done = subprocess.run([sys.executable, "-c", CODE, *ROOMS], capture_output=True, text=True, check=True, timeout=100)
-    chosen, loaded = json.loads(done.stdout)
+    chosen, loaded, serving = json.loads(done.stdout)
     assert {"gatewright.cli.main", "gatewright.engine.controller", "gatewright.engine.scoring"} <= set(chosen)
     assert len(chosen) > 200
     assert FRAMEWORKS & set(loaded) == set()
+    assert serving == []  # the room that imports the code of models
+
+
+# Copying the code of a model, and proving it against a commit, must leave it unread by Python's imports.
+CARRY = """
+import json, sys
+from pathlib import Path
+from gatewright.domain.project import TrainSection
+from gatewright.engine.entry_code import carried_files, carry_code, entry_code
+root = Path.cwd()
+sys.path.insert(0, str(root))
+section = TrainSection(command=("x",), format="entry", entry="own.model:load", allow_code=True)
+code = entry_code(root, section)
+carry_code(root, code, root / "out")
+print(json.dumps([sorted(carried_files(root / "out")), sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+def test_the_code_of_a_model_is_copied_without_being_imported(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "own" / "model.py").write_text("import torch\n\n\ndef load(folder):\n    return 1\n")
+    words = [sys.executable, "-c", CARRY]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=100, cwd=tmp_path)
+    files, loaded = json.loads(done.stdout)
+    assert files == ["own/model.py"]
+    assert {"own", *FRAMEWORKS} & set(loaded) == set()
 
 
 def imported(path: Path) -> set[str]:

@@ -28,7 +28,8 @@ def sign(number: int, check: bool, root: Path, output: Output) -> None:
       gatewright sign 3 --check --output json
     """
     from gatewright.domain.errors import UnusableInput
-    from gatewright.engine.signing import check_version, sign_version, signature_path
+    from gatewright.engine.keeping import keep_signature
+    from gatewright.engine.signing import check_version, signature_path
 
     workspace = opened(root)
     if workspace.project.signing is None:
@@ -41,7 +42,7 @@ def sign(number: int, check: bool, root: Path, output: Output) -> None:
     if check:
         check_version(workspace, version)
     else:
-        sign_version(workspace, version)
+        keep_signature(workspace, version)
     path = signature_path(workspace.root, version.model, version.artifact.digest).relative_to(workspace.root)
     if output == "json":
         say_json({"version": number, "digest": version.artifact.digest, "signature": str(path), "holds": True})

@@ -23,12 +23,13 @@ _EXIT = {"proven": 0, "broken": 1, "unproven": 3}
 @output_option
 @click.pass_context
 def verify(context: click.Context, deployment: str, root: Path, output: Output) -> None:
-    """Prove offline which data, code, report and approval put which bytes into production.
+    """Prove which data, code, report and approval put which bytes into production, offline where all is here.
 
     DEPLOYMENT is the id of a rollout, the number of a version, or record:SEQ. Every link is proven anew from the run's
-    folder, the registry, the records and git; nothing is asked of a network. Exit 0 when all of them hold, 1 when one
-    is broken (the first one is named), 3 when none is broken and one cannot be proven here, 2 for a deployment that
-    nobody knows.
+    folder, the registry, the records and git. Model, signature and statements that this machine lacks are fetched from
+    the registry, and proven; a registry that does not answer leaves its link unproven. Exit 0 when all links hold, 1
+    when one is broken (the first one is named), 3 when none is broken and one cannot be proven here, 2 for a deployment
+    that nobody knows.
 
     \b
     Examples:

@@ -12,6 +12,7 @@ from pathlib import Path as File
 from typing import Any
 
 from gatewright.config.ci_rules import pipeline
+from gatewright.config.entry_rules import carried
 from gatewright.config.evaluation_rules import measured, slices
 from gatewright.config.nodes import Document
 from gatewright.config.problems import Path, dotted, nearest, shown
@@ -32,6 +33,7 @@ _LEFT_TO_A_SHELL = re.compile(r"\$(?:[A-Za-z_]|\()|(?:;|&&?|\|\|?|<|>>?)$")
 _NAMES: tuple[Path, ...] = (("model",), ("data", "train"), ("data", "evaluation"))
 _PATHS: tuple[Path, ...] = (("data", "schema"), ("checks", "dependencies", "requirements"))
 _MINUTE_S = 60.0
+_LISTED: tuple[Path, ...] = (("checks", "lint", "paths"), ("train", "entry_code"))
 _COMMAND: Path = ("train", "command")
 _PREDICT: Path = ("evaluation", "command")
 _DATA_CHECKS: Path = ("checks", "data")
@@ -48,6 +50,7 @@ def contradictions(value: dict[str, Any], document: Document, root: File) -> Ite
         _placeholders(values),
         _shell_words(values),
         _data_checks(values),
+        carried(values, root),
         _margins_of_text(document.value),
         _data(values),
         measured(values),
@@ -79,9 +82,9 @@ def _names(values: Values) -> Iterator[Finding]:
 
 
 def _paths(values: Values, root: File) -> Iterator[Finding]:
-    lint: Path = ("checks", "lint", "paths")
     named = [(path, values.at(path)) for path in _PATHS]
-    named += [((*lint, index), entry) for index, entry in enumerate(values.entries(lint))]
+    for listed in _LISTED:
+        named += [((*listed, index), entry) for index, entry in enumerate(values.entries(listed))]
     for path, text in named:
         if isinstance(text, str) and text and (why := _outside(text, root)):
             yield path, f"{shown(text)} {why}: write a path inside the workspace, from its root"

@@ -103,12 +103,16 @@ class ChecksSection:
 class TrainSection:
     """The team's own training command: an argv list, never a shell line.
 
-    `allow_code`: a folder of MLflow may hold pickles and code, which model servers and evaluations then run.
+    `entry`: the function of the team's code that loads a model, `module:function`; `entry_code`: the files and folders
+    that it needs, else the first package of the module. `allow_code`: a model may bring code and pickles, which model
+    servers and evaluations then run.
     """
 
     command: Annotated[tuple[Text, ...], MinLen(1)]
     timeout: Duration = Duration(7200.0)
-    format: Literal["skops", "onnx", "mlflow"] = "skops"
+    format: Literal["skops", "onnx", "mlflow", "entry"] = "skops"
+    entry: Text | None = None
+    entry_code: tuple[Text, ...] = ()
     allow_code: bool = False
 
 

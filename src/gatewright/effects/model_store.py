@@ -16,13 +16,22 @@ from gatewright.domain.errors import DigestChanged, UnusableInput, WorldFailed
 from gatewright.domain.lineage import DataFile
 from gatewright.effects.addresses import check_url
 from gatewright.effects.failpoints import failpoint
-from gatewright.effects.files import copy_tree_atomic, digest_listing, list_files, measure_artifact, safe_join
+from gatewright.effects.files import (
+    copy_tree_atomic,
+    digest_listing,
+    list_files,
+    measure_artifact,
+    read_bytes,
+    safe_join,
+    write_atomic,
+)
 from gatewright.effects.opened import asking, opened
 from gatewright.effects.unfinished import unfinished_folder
 
 FORM = "gatewright/stored-model/1"
 _SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "memory")
 _CHUNK = 8 << 20
+_LARGEST_FILE = 64 << 20
 
 
 class ModelStore:
@@ -66,6 +75,25 @@ class ModelStore:
         if found != digest:
             shutil.rmtree(into, ignore_errors=True)  # it would stand in the way of the right bytes
             raise self._changed(digest, found)
+
+    def keep_file(self, name: str, content: bytes) -> None:
+        """Have `content` there as `name`, beside the models; an older one is replaced."""
+        if self.file(name) == content:
+            return
+        if self._folder is not None:
+            write_atomic(safe_join(self._folder, name), content, called="attached")
+            return
+        failpoint("before-keep-file")
+        with self._writing(name) as to:
+            to.write(content)
+        failpoint("after-keep-file")
+
+    def file(self, name: str) -> bytes | None:
+        """What `keep_file` has put there as `name`; None when nothing was."""
+        if self._folder is None:
+            return self._read(name)
+        path = safe_join(self._folder, name)
+        return read_bytes(path, _LARGEST_FILE) if path.is_file() else None
 
     def _put(self, folder: Path, digest: str) -> None:
         files = list_files(folder)

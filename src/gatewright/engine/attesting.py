@@ -9,13 +9,12 @@ from typing import Any
 
 from gatewright.domain.documents import canonical_json, plain, sha256
 from gatewright.domain.errors import DigestChanged, UnusableInput
-from gatewright.effects.files import read_bytes, write_atomic
+from gatewright.effects.files import write_atomic
 from gatewright.effects.unfinished import sweep
 from gatewright.rules.attestation import statement_of
 from gatewright.store.runs import HANDOFFS, RunFolder
 
 FOLDER = "attestations"
-_LIMIT = 16 << 20
 
 
 def attest(run: RunFolder) -> None:
@@ -31,11 +30,9 @@ def attest(run: RunFolder) -> None:
                 write_atomic(path, expected, called=FOLDER)
 
 
-def check_statement(run: RunFolder, name: str) -> None:
-    """DigestChanged when the statement that lies beside a hand-off is not the one that it gives; UnusableInput when
-    there is none."""
-    expected, path = statement(run, name), path_of(run, name)
-    found = read_bytes(path, _LIMIT)
+def check_statement(run: RunFolder, name: str, found: bytes) -> None:
+    """DigestChanged when `found`, the statement about a hand-off, is not the one that it gives."""
+    expected = statement(run, name)
     if expected is not None and found != expected:
         raise DigestChanged(
             f"{FOLDER}/{name}.json of run {run.id}",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gatewright.domain.documents import sha256
 from gatewright.domain.lineage import ModelVersion
 from gatewright.effects.files import write_atomic
 from gatewright.engine.attesting import FOLDER
 from gatewright.engine.handover import Handover
-from gatewright.ports import Attaching
 from gatewright.rules.model_card import Facts, markdown, page
 from gatewright.store.runs import CANDIDATE, LOCK, REPORT, VERDICT, RunFolder
 from gatewright.workspace import Workspace
@@ -40,13 +41,11 @@ def facts_of(workspace: Workspace, run: RunFolder, version: ModelVersion) -> Fac
     )
 
 
-def attach_cards(handover: Handover, version: ModelVersion) -> None:
-    """Write the card in both forms into the run's folder, and to the version in registries that take files."""
+def write_cards(handover: Handover, version: ModelVersion) -> Mapping[str, bytes]:
+    """Write the card in both forms into the run's folder; what was written, by name."""
     facts = facts_of(handover.workspace, handover.run, version)
-    registry = handover.workspace.registry
-    for name, form in CARDS.items():
-        content = form(facts).encode()
+    written = {name: form(facts).encode() for name, form in CARDS.items()}
+    for name, content in written.items():
         write_atomic(handover.run.path / name, content, called=FOLDER)
         handover.outputs[name] = sha256(content)
-        if isinstance(registry, Attaching):
-            registry.attach(version, name, content)
+    return written

@@ -7,6 +7,7 @@ from gatewright.domain.evidence import Look
 from gatewright.domain.lineage import Artifact
 from gatewright.domain.rollout import Phase, Rollout, World
 from gatewright.engine.proofs import model_folder
+from gatewright.engine.signing import bring_signature
 from gatewright.rules import evidence, sight
 from gatewright.workspace import Workspace
 
@@ -82,10 +83,10 @@ def _arms(workspace: Workspace, rollout: Rollout) -> tuple[Artifact, Artifact | 
     stable = workspace.registry.find(rollout.model, rollout.stable) if rollout.stable else None
     if canary is None:
         raise GatewrightError(f"{rollout.canary} is not registered", fix="register it first: gatewright register")
-    arms = canary.artifact, stable.artifact if stable else None
-    for arm in filter(None, arms):
-        model_folder(workspace, arm)
-    return arms
+    for arm in filter(None, (canary, stable)):
+        model_folder(workspace, arm.artifact)
+        bring_signature(workspace, arm)  # the model server refuses a model without it
+    return canary.artifact, stable.artifact if stable else None
 
 
 def _told(error: Exception) -> str:

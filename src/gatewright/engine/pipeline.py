@@ -17,6 +17,7 @@ from gatewright.domain.gate import GateName
 from gatewright.engine.attesting import attest
 from gatewright.engine.ending import EXIT_OF, confirm, end_run, write_record
 from gatewright.engine.handover import verify_chain
+from gatewright.engine.keeping import LATER, keep_later
 from gatewright.engine.stages import canary, evaluate, finish, gate, register, train, validate
 from gatewright.ports import Progress
 from gatewright.store.runs import (
@@ -68,7 +69,7 @@ def run_all(
             return ended
         for stage in STAGES:
             if proven(run, stage):
-                attest(run)  # a kill between hand-off and statement leaves none
+                _attested(workspace, run, stage, progress)  # a kill between hand-off and statement leaves none
                 progress.stage(stage.name, "skipped", "proven done")
                 if stage.name == "gate":
                     confirm(workspace, run)
@@ -102,11 +103,18 @@ def run_stage(workspace: Workspace, run: RunFolder, stage: Stage, progress: Prog
     except GatewrightError as error:
         progress.stage(stage.name, "failed", error.what)
         raise
-    attest(run)
+    _attested(workspace, run, stage, progress)
     progress.stage(stage.name, "passed", summary(handoff))
     if stage.name == "gate":
         confirm(workspace, run)
     return handoff
+
+
+def _attested(workspace: Workspace, run: RunFolder, stage: Stage, progress: Progress) -> None:
+    """The statements of the hand-offs so far, beside them and with the version that they speak of."""
+    attest(run)
+    if stage.handoff in LATER:
+        keep_later(workspace, run, progress)
 
 
 def already_ended(workspace: Workspace, run: RunFolder) -> Handoff | None:

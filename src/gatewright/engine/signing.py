@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from gatewright.domain.errors import UnusableInput
@@ -10,8 +11,12 @@ from gatewright.domain.lineage import ModelVersion
 from gatewright.domain.project import SigningSection
 from gatewright.effects.files import safe_join, write_atomic
 from gatewright.effects.signing import check_signature, signature_of
+from gatewright.engine.proofs import model_folder
+from gatewright.ports import Attaching
 from gatewright.workspace import STATE, Workspace
 
+SIGNATURE = "model.sig"
+"""The name of a signature beside a version in the registry."""
 PASSWORD = "GATEWRIGHT_SIGNING_PASSWORD"
 
 
@@ -28,8 +33,8 @@ def sign_version(workspace: Workspace, version: ModelVersion) -> Path | None:
     section = workspace.project.signing
     if section is None:
         return None
-    path = signature_path(workspace.root, version.model, version.artifact.digest)
-    folder = safe_join(workspace.root, version.artifact.uri)
+    path = bring_signature(workspace, version)
+    folder = model_folder(workspace, version.artifact)
     if not path.is_file():
         key = _private_key(workspace.root, section)
         write_atomic(path, signature_of(folder, key, os.environ.get(PASSWORD)))
@@ -42,11 +47,35 @@ def check_version(workspace: Workspace, version: ModelVersion) -> str:
     section = workspace.project.signing
     if section is None:
         return ""
-    path = signature_path(workspace.root, version.model, version.artifact.digest)
-    check_signature(
-        safe_join(workspace.root, version.artifact.uri), path, safe_join(workspace.root, section.public_key)
-    )
+    path = bring_signature(workspace, version)
+    check_signature(model_folder(workspace, version.artifact), path, safe_join(workspace.root, section.public_key))
     return "signed"
+
+
+def bring_signature(workspace: Workspace, version: ModelVersion) -> Path:
+    """Where the signature of a version lies; brought from the registry when this machine has none.
+
+    Only one that holds is laid there: UnusableInput for any other that the registry keeps.
+    """
+    section, registry = workspace.project.signing, workspace.registry
+    path = signature_path(workspace.root, version.model, version.artifact.digest)
+    if section is None or path.is_file() or not isinstance(registry, Attaching):
+        return path
+    content = registry.attached(version, SIGNATURE)
+    if content is None:
+        return path
+    folder = model_folder(workspace, version.artifact)
+    with tempfile.TemporaryDirectory(prefix="gatewright-signature-") as scratch:
+        brought = Path(scratch, SIGNATURE)
+        brought.write_bytes(content)
+        try:
+            check_signature(folder, brought, safe_join(workspace.root, section.public_key))
+        except UnusableInput as error:
+            raise UnusableInput(
+                f"{SIGNATURE}, which the registry keeps with version {version.number}: {error.what}", fix=error.fix
+            ) from error
+    write_atomic(path, content)
+    return path
 
 
 def server_options(workspace: Workspace, digest: str) -> tuple[str, ...]:

@@ -9,13 +9,12 @@ import psutil
 
 from gatewright.domain.documents import plain, short
 from gatewright.domain.errors import UnusableInput, WorldFailed
-from gatewright.domain.rollout import Rollout
+from gatewright.domain.rollout import FULL, Phase, Rollout
 from gatewright.domain.routing import cluster_name
 from gatewright.engine.opening import open_runs
 from gatewright.rules import drift, evidence, horizon, live_slices, routing, shadow, share
 from gatewright.stats import durations
 from gatewright.stats.confidence import Interval
-from gatewright.store.routes import Route
 from gatewright.workspace import Workspace
 
 _NURSERY = "gatewright.serving.nursery"
@@ -53,8 +52,7 @@ def serving(workspace: Workspace) -> dict[str, Any] | None:
 
 def traffic(workspace: Workspace) -> dict[str, Any]:
     """Shares per model server in per cent: as recorded in the state database, and as read back."""
-    route = workspace.routes.get(workspace.project.model)
-    recorded = _recorded(route, local=workspace.gateway is not None) if route else None
+    recorded = _recorded_here(workspace) if workspace.gateway is not None else _recorded_anywhere(workspace)
     try:
         observed, error = workspace.traffic.shares(), None
     except (UnusableInput, WorldFailed) as failure:
@@ -155,11 +153,21 @@ def _descends(process: psutil.Process, known: set[int]) -> bool:
         return True
 
 
-def _recorded(route: Route, *, local: bool) -> dict[str, float] | None:
-    """The shares that the route asks for; a gateway keeps the other arm as a target for retries, at 1 of 10,000."""
-    if not local:
-        shares = {route.canary: route.weight, route.stable: 100.0 - route.weight}
-        return {cluster_name(arm): share for arm, share in shares.items() if arm and share} or None
+def _recorded_anywhere(workspace: Workspace) -> dict[str, float] | None:
+    """The shares that the newest rollout asks for, by its row: it travels, and routes do not."""
+    rollout = workspace.rollouts.latest(workspace.project.model)
+    if rollout is None:
+        return None
+    weight = FULL if rollout.phase is Phase.PROMOTED else rollout.weight
+    shares = {rollout.canary: weight, rollout.stable: FULL - weight}
+    return {cluster_name(arm): share for arm, share in shares.items() if arm and share} or None
+
+
+def _recorded_here(workspace: Workspace) -> dict[str, float] | None:
+    """The shares that the route asks for; the gateway keeps the other arm as a target for retries, at 1 of 10,000."""
+    route = workspace.routes.get(workspace.project.model)
+    if route is None:
+        return None
     table = routing.table(
         rollout=route.rollout,
         revision=route.revision,

@@ -75,7 +75,16 @@ class CarriesModels(Protocol):
 
 @runtime_checkable
 class Attaching(Protocol):
-    """A `Registry` that keeps files beside a version: its model card."""
+    """A `Registry` that keeps files beside a version: its card, its signature, its proof.
+
+    They are no part of the model, and its digest does not speak of them. A `name` may have folders: `a/b.json`.
+    """
 
     def attach(self, version: ModelVersion, name: str, content: bytes) -> None:
-        """Keep `content` as `name` with `version`; the same again changes nothing."""
+        """Keep `content` as `name` with `version`, in place of an older one; the same again changes nothing.
+
+        WorldFailed when it cannot be kept.
+        """
+
+    def attached(self, version: ModelVersion, name: str) -> bytes | None:
+        """What is kept as `name` with `version`; None when nothing is. WorldFailed when it cannot be asked."""

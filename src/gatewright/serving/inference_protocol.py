@@ -21,7 +21,7 @@ DATATYPES = (
 )  # fmt: skip
 _FIELDS = ("id", "parameters", "inputs", "outputs")
 _BAD = 400
-_PLATFORMS = {"skops": "sklearn_skops", "onnx": "onnxruntime_onnx", "mlflow": "mlflow_pyfunc"}
+_PLATFORMS = {"skops": "sklearn_skops", "onnx": "onnxruntime_onnx", "mlflow": "mlflow_pyfunc", "entry": "python_entry"}
 
 
 def server_metadata() -> dict[str, object]:

@@ -136,17 +136,22 @@ class LoadedModel:
 def load(folder: Path, *, allow_code: bool = False) -> LoadedModel:
     """The model in `folder`; UnusableInput for a pickle, an untrusted type, a bad signature or a damaged file.
 
-    `allow_code`: a folder of MLflow may bring pickles and code of its own, as the configuration says.
+    `allow_code`: a model may bring pickles and code of its own, as the configuration says.
     """
     if not folder.is_dir():
-        what = f"a model is a folder with {SIGNATURE_FILE} and {MODEL_FILE}, model.onnx or {MLMODEL_FILE}"
+        what = f"a model is a folder with {SIGNATURE_FILE} and {MODEL_FILE}, model.onnx, {MLMODEL_FILE} or entry.json"
         raise UnusableInput(f"{folder} is no folder", fix=what)
     _refuse_strangers(folder, pickles=allow_code)  # before anything is read: a link could lead anywhere
     told = read_bytes(folder / SIGNATURE_FILE, _SIGNATURE_LIMIT)
     signature = parse_signature(told, str(folder / SIGNATURE_FILE))
-    _refuse_strangers(folder, pickles=allow_code and signature.format == "mlflow")
+    _refuse_strangers(folder, pickles=allow_code and signature.format in ("mlflow", "entry"))
     if signature.format == "mlflow":
         return _of_mlflow(folder, signature, told, allow_code)
+    if signature.format == "entry":
+        from gatewright.serving.entry_models import load_entry
+
+        estimator, digest = load_entry(folder, signature, told, allow_code=allow_code)
+        return LoadedModel(digest=digest, signature=signature, estimator=estimator)
     path = folder / signature.model_file
     model = read_bytes(path, _MODEL_LIMIT)
     digest = _digest(folder, {path.name: model, SIGNATURE_FILE: told})

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from gatewright.config.nodes import place_of
 from gatewright.domain.errors import Place, UnusableInput
 
-FORMATS = ("skops", "onnx", "mlflow")
+FORMATS = ("skops", "onnx", "mlflow", "entry")
 TASKS = ("binary", "multiclass", "regression")
 INPUT_TYPES = ("FP64", "FP32", "INT64", "INT32")
 OUTPUT_TYPES = ("INT64", "FP64")
@@ -45,7 +45,7 @@ class Signature:
     @property
     def model_file(self) -> str:
         """The name of the file that holds the model, or says what does."""
-        return "MLmodel" if self.format == "mlflow" else f"model.{self.format}"
+        return {"mlflow": "MLmodel", "entry": "entry.json"}.get(self.format, f"model.{self.format}")
 
     @property
     def names(self) -> tuple[str, ...]:

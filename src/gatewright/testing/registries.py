@@ -18,7 +18,7 @@ import pytest
 from gatewright.domain.errors import DigestChanged
 from gatewright.domain.lineage import Candidate, ModelVersion
 from gatewright.effects.files import measure_artifact
-from gatewright.ports import CarriesModels, DistantRegistry, Registration, Registry
+from gatewright.ports import Attaching, CarriesModels, DistantRegistry, Registration, Registry
 
 Opened: TypeAlias = Callable[[Path], Registry]
 MODEL = "conformance"
@@ -126,3 +126,38 @@ class RegistryConformance:
         assert version is not None
         registry.bring(version.artifact)
         assert measure_artifact(there / version.artifact.uri).digest == version.artifact.digest
+
+    def test_what_is_attached_is_given_back_and_is_no_part_of_the_model(self, opened: Opened, tmp_path: Path) -> None:
+        first, second = (opened(tmp_path).register(registration(tmp_path, content)) for content in ("one", "two"))
+        registry = _attaching(opened(tmp_path))
+        before = measure_artifact(tmp_path / first.artifact.uri).digest
+        names = ("model.sig", "attestations/lock.json", "attestations/verdict.json")
+        assert [registry.attached(first, name) for name in names] == [None] * 3
+        for name in names:
+            registry.attach(first, name, name.encode())
+        registry.attach(first, "model.sig", b"another")
+        registry.attach(first, "model.sig", b"another")
+        again = _attaching(opened(tmp_path))
+        assert [again.attached(first, name) for name in names] == [b"another", *(name.encode() for name in names[1:])]
+        assert [again.attached(second, name) for name in names] == [None] * 3
+        assert measure_artifact(tmp_path / first.artifact.uri).digest == before == first.artifact.digest
+        found = opened(tmp_path).register(registration(tmp_path, "one", run="r2"))
+        assert found == first
+
+    def test_what_is_attached_to_a_distant_registry_is_had_by_another_machine(
+        self, opened: Opened, tmp_path: Path
+    ) -> None:
+        here, there = tmp_path / "here", tmp_path / "there"
+        if not isinstance(opened(there), DistantRegistry):
+            pytest.skip("a registry of one machine")
+        _attaching(opened(here)).attach(opened(here).register(registration(here)), "card/model-card.md", b"# A card")
+        registry = _attaching(opened(there))
+        version = opened(there).find(MODEL, registration(here).candidate.artifact.digest)
+        assert version is not None
+        assert registry.attached(version, "card/model-card.md") == b"# A card"
+
+
+def _attaching(registry: Registry) -> Attaching:
+    if not isinstance(registry, Attaching):
+        pytest.skip("a registry that keeps no files")
+    return registry

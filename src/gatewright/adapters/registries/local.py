@@ -12,9 +12,12 @@ from annotated_types import MinLen
 
 from gatewright.domain.errors import DigestChanged
 from gatewright.domain.lineage import Artifact, ModelVersion
-from gatewright.effects.files import copy_tree_atomic, measure_artifact
+from gatewright.effects.files import copy_tree_atomic, measure_artifact, read_bytes, safe_join, write_atomic
 from gatewright.effects.model_store import ModelStore
 from gatewright.ports import Context, Registration
+
+ATTACHED = "attached"
+_LARGEST = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +28,10 @@ class Options:
 
 
 class LocalRegistry:
-    """Ports `Registry` and `CarriesModels` on files and the state database; without a store all is in `.gatewright`."""
+    """Ports `Registry`, `CarriesModels` and `Attaching` on files and the state database.
+
+    Without a store all is in `.gatewright`.
+    """
 
     def __init__(self, options: Options, context: Context) -> None:
         self._context = context
@@ -54,6 +60,26 @@ class LocalRegistry:
         """Lay it at its uri, if there is a store."""
         if self._models is not None:
             self._models.bring(artifact.digest, self._context.root / artifact.uri)
+
+    def attach(self, version: ModelVersion, name: str, content: bytes) -> None:
+        """Keep it below `attached`, where no digest looks, and in the store, if there is one."""
+        path = self._place(version, name)
+        if self._models is not None:
+            self._models.keep_file(path, content)
+        target = safe_join(self._folder, path)
+        if not target.is_file() or read_bytes(target, _LARGEST) != content:
+            write_atomic(target, content, called="attached")
+
+    def attached(self, version: ModelVersion, name: str) -> bytes | None:
+        """What is kept here, else in the store."""
+        path = self._place(version, name)
+        target = safe_join(self._folder, path)
+        if target.is_file():
+            return read_bytes(target, _LARGEST)
+        return self._models.file(path) if self._models is not None else None
+
+    def _place(self, version: ModelVersion, name: str) -> str:
+        return f"{ATTACHED}/{version.model}/{version.artifact.digest.removeprefix('sha256:')}/{name}"
 
     def _number(self, registration: Registration, stored: Artifact) -> None:
         candidate = registration.candidate

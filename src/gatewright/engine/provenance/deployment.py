@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gatewright.domain.errors import UnusableInput
+from gatewright.domain.documents import canonical_json
+from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.lineage import ModelVersion
 from gatewright.domain.records import NOW_SERVES, DeploymentRecord
 from gatewright.domain.rollout import Rollout
-from gatewright.store.runs import RunFolder
+from gatewright.store.codec import decode
+from gatewright.store.runs import VERSION, RunFolder
 from gatewright.workspace import Workspace
 
 _RECORD = ("record:", "#")
@@ -18,7 +21,8 @@ _RECORD = ("record:", "#")
 class Deployment:
     """A rollout, or a version that has none yet, with the run that made its model.
 
-    `records` are those of the rollout, oldest first.
+    `records` are those of the rollout, oldest first. `unasked`: why the registry could not be asked for the version,
+    which is then the one that the run has written down.
     """
 
     workspace: Workspace
@@ -26,6 +30,7 @@ class Deployment:
     version: ModelVersion
     rollout: Rollout | None
     records: tuple[DeploymentRecord, ...]
+    unasked: str = ""
 
     @property
     def name(self) -> str:
@@ -69,7 +74,7 @@ def _of_record(workspace: Workspace, word: str) -> Deployment:
 
 def _of_version(workspace: Workspace, number: int) -> Deployment:
     model = workspace.project.model
-    version = workspace.registry.numbered(model, number)
+    version, unasked = _registered(workspace, number, workspace.runs.all())
     if version is None:
         raise UnusableInput(f"{model} has no version {number}", fix="gatewright status shows the versions")
     of_version = [
@@ -83,11 +88,13 @@ def _of_version(workspace: Workspace, number: int) -> Deployment:
     rollout = workspace.rollouts.get(chosen[0].rollout or "") if chosen else None
     if rollout is not None:
         return _of_rollout(workspace, rollout)
-    return Deployment(workspace=workspace, run=_run(workspace, version.run), version=version, rollout=None, records=())
+    run = _run(workspace, version.run)
+    return Deployment(workspace=workspace, run=run, version=version, rollout=None, records=(), unasked=unasked)
 
 
 def _of_rollout(workspace: Workspace, rollout: Rollout) -> Deployment:
-    version = workspace.registry.numbered(rollout.model, rollout.number)
+    run = _run(workspace, rollout.origin or rollout.run)
+    version, unasked = _registered(workspace, rollout.number, [run])
     if version is None:
         raise UnusableInput(
             f"the registry has no version {rollout.number} of {rollout.model}, which rollout {rollout.id} deployed",
@@ -95,11 +102,29 @@ def _of_rollout(workspace: Workspace, rollout: Rollout) -> Deployment:
         )
     return Deployment(
         workspace=workspace,
-        run=_run(workspace, rollout.origin or rollout.run),
+        run=run,
         version=version,
         rollout=rollout,
         records=tuple(record for record in workspace.records.all() if record.rollout == rollout.id),
+        unasked=unasked,
     )
+
+
+def _registered(workspace: Workspace, number: int, runs: Iterable[RunFolder]) -> tuple[ModelVersion | None, str]:
+    """The version as the registry has it; where that does not answer, as one of `runs` wrote it down, and why.
+
+    WorldFailed when nobody here has written it down either.
+    """
+    model = workspace.project.model
+    try:
+        return workspace.registry.numbered(model, number), ""
+    except WorldFailed as error:
+        for run in runs:
+            handoff = run.read(VERSION)
+            found = decode(ModelVersion, canonical_json(handoff.body["version"])) if handoff else None
+            if found is not None and (found.model, found.number) == (model, number):
+                return found, error.what
+        raise
 
 
 def _run(workspace: Workspace, run: str) -> RunFolder:

@@ -10,16 +10,16 @@ from gatewright.domain.documents import sha256, short
 from gatewright.domain.errors import DigestChanged
 from gatewright.domain.lineage import DataVersion
 from gatewright.effects.environment import environment_digest
-from gatewright.effects.files import digest_file, measure_artifact, read_bytes, safe_join
+from gatewright.effects.files import digest_file, measure_artifact, safe_join
 from gatewright.effects.git import NO_GIT, bytes_at
+from gatewright.engine.entry_code import carried_files
 from gatewright.engine.environment import BILL
 from gatewright.engine.planning import code_at
 from gatewright.engine.provenance.deployment import Deployment
-from gatewright.engine.provenance.findings import Unproven, same, taken
+from gatewright.engine.provenance.findings import Unproven, evidence, model_here, same, taken
 from gatewright.store.runs import CANDIDATE, LOCK, REPORT, VALIDATION, Handoff, RunFolder
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_LARGEST_BILL = 64 << 20
 
 
 def data(deployment: Deployment) -> str:
@@ -63,8 +63,8 @@ def environment(deployment: Deployment) -> str:
     if "digest" not in recorded:
         raise Unproven("the run recorded no digest of its environment")
     same("the environment of training", recorded=recorded["digest"], found=environment_digest(recorded))
-    bill = sha256(read_bytes(run.path / BILL, _LARGEST_BILL))
-    same(BILL, recorded=handoff.outputs["sbom"], found=bill)
+    bill = evidence(deployment, run.path / BILL, BILL)
+    same(BILL, recorded=handoff.outputs["sbom"], found=sha256(bill))
     commit = str(handoff.body["candidate"]["commit"])
     pins = recorded["pins"]
     if _COMMIT.fullmatch(commit):
@@ -84,17 +84,18 @@ def training(deployment: Deployment) -> str:
     same("the model of candidate.json", recorded=handoff.outputs["artifact"], found=digest)
     same("the registered model", recorded=digest, found=deployment.version.artifact.digest)
     reused = handoff.body.get("reused")
+    carried = _carried(deployment, handoff, str(lock.body["commit"]))
     if reused:
         run, original = _trained(deployment)
         same(f"the model of run {run.id}", recorded=digest, found=original.outputs["artifact"])
-        return f"model {short(digest)}, trained by run {run.id} from the same inputs"
+        return f"model {short(digest)}{carried}, trained by run {run.id} from the same inputs"
     same("the data that was trained on", recorded=lock.body["train"]["digest"], found=handoff.inputs["train"])
     same("the data of candidate.json", recorded=lock.body["train"]["digest"], found=candidate["data"])
     same("the commit that was trained", recorded=lock.body["commit"], found=candidate["commit"])
     folder = safe_join(deployment.workspace.root, candidate["artifact"]["uri"])
     if folder.is_dir():
         same(f"the model in {candidate['artifact']['uri']}", recorded=digest, found=measure_artifact(folder).digest)
-    return f"model {short(digest)} in {handoff.body['seconds']:g} s"
+    return f"model {short(digest)}{carried} in {handoff.body['seconds']:g} s"
 
 
 def report(deployment: Deployment) -> str:
@@ -111,9 +112,25 @@ def report(deployment: Deployment) -> str:
     for name in ("predictions", "latency"):
         if name in handoff.outputs:
             path = deployment.run.path / "predictions" / f"{name}.parquet"
-            found = "sha256:" + digest_file(path) if path.is_file() else "no file"
-            same(f"{name}.parquet", recorded=handoff.outputs[name], found=found)
+            if not path.is_file():
+                raise Unproven(f"{name}.parquet is not here: it stays with the machine that evaluated the model")
+            same(f"{name}.parquet", recorded=handoff.outputs[name], found="sha256:" + digest_file(path))
     return f"report {short(deployment.run.digest(REPORT))}, on {lock.body['evaluation']['rows']:,} rows"
+
+
+def _carried(deployment: Deployment, handoff: Handoff, commit: str) -> str:
+    """That the code which a model brings along is that of the commit, in words; empty where it brings none."""
+    if handoff.body["candidate"]["params"].get("format") != "entry":
+        return ""
+    files = carried_files(model_here(deployment))
+    if not _COMMIT.fullmatch(commit):
+        return f" with {len(files)} files of code"  # the link `code` tells why nothing here can prove them
+    for name, digest in files.items():
+        content = bytes_at(deployment.workspace.root, commit, name)
+        if content is None:
+            raise Unproven(f"{name}, which the model carries, is not in commit {commit[:12]} here")
+        same(f"{name} of commit {commit[:12]}, which the model carries", recorded=sha256(content), found=digest)
+    return f" with {len(files)} files of code as in commit {commit[:12]}"
 
 
 def _trained(deployment: Deployment) -> tuple[RunFolder, Handoff]:

@@ -7,11 +7,11 @@ from gatewright.domain.errors import UnusableInput
 from gatewright.domain.gate import Verdict
 from gatewright.domain.records import NOW_SERVES, TERMINAL_KINDS
 from gatewright.domain.rollout import Rollout
-from gatewright.effects.files import digest_file, measure_artifact, safe_join
+from gatewright.effects.files import digest_file, measure_artifact
 from gatewright.engine.cards import CARDS
 from gatewright.engine.controller import evidence_of
 from gatewright.engine.provenance.deployment import Deployment
-from gatewright.engine.provenance.findings import Unproven, same, taken
+from gatewright.engine.provenance.findings import Unproven, evidence, looked_at, model_here, same, taken
 from gatewright.engine.signing import check_version, signature_path
 from gatewright.store.runs import LOCK, RECORD, REPORT, ROLLOUT, VERDICT, VERSION
 
@@ -48,18 +48,19 @@ def registration(deployment: Deployment) -> str:
         same(f"{name} of version {version.number}", recorded=recorded[name], found=found[name])
     if version.run == deployment.run.id:
         same("the report of the version", recorded=version.report, found=deployment.run.digest(REPORT))
-    folder = safe_join(deployment.workspace.root, version.artifact.uri)
-    measured = measure_artifact(folder).digest
+    measured = measure_artifact(model_here(deployment)).digest
     same(f"the model in {version.artifact.uri}", recorded=version.artifact.digest, found=measured)
     for name in CARDS:
         if name in handoff.outputs:
-            path = deployment.run.path / name
-            found = "sha256:" + digest_file(path) if path.is_file() else "no file"
-            same(name, recorded=handoff.outputs[name], found=found)
-    signed = check_version(deployment.workspace, version)
+            card = evidence(deployment, deployment.run.path / name, name)
+            same(name, recorded=handoff.outputs[name], found=sha256(card))
+    with looked_at("its signature is not here"):
+        signed = check_version(deployment.workspace, version)
     if signed and "signature" in handoff.outputs:
         path = signature_path(deployment.workspace.root, version.model, version.artifact.digest)
         same("the signature of the model", recorded=handoff.outputs["signature"], found="sha256:" + digest_file(path))
+    if deployment.unasked:
+        raise Unproven(f"what is here holds, but the registry could not be looked at: {deployment.unasked}")
     told = f"version {version.number}, {version.artifact.size:,} bytes ({short(version.artifact.digest)})"
     return f"{told}, {signed}" if signed else told
 

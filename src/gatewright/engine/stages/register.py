@@ -9,10 +9,8 @@ from typing import Any
 from gatewright.domain.documents import canonical_json, plain
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.lineage import Candidate
-from gatewright.effects.files import digest_file
-from gatewright.engine.cards import attach_cards
 from gatewright.engine.handover import Handover
-from gatewright.engine.signing import sign_version
+from gatewright.engine.keeping import keep_evidence
 from gatewright.ports import Progress, Registration
 from gatewright.store.codec import decode
 from gatewright.store.runs import LOCK, VERSION, Handoff, RunFolder
@@ -41,9 +39,7 @@ def register(workspace: Workspace, run: RunFolder, progress: Progress) -> Handof
         )
     version = workspace.registry.register(_registration(workspace, run, candidate, report_digest))
     handover.outputs["artifact"] = version.artifact.digest
-    if (signature := sign_version(workspace, version)) is not None:
-        handover.outputs["signature"] = "sha256:" + digest_file(signature)
-    attach_cards(handover, version)
+    keep_evidence(handover, version)
     return handover.finish("passed", {"version": plain(version)})
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from gatewright.domain.documents import plain
 from gatewright.domain.errors import DigestChanged, StageFailed
@@ -10,6 +12,7 @@ from gatewright.domain.lineage import Candidate
 from gatewright.domain.project import Project
 from gatewright.effects.files import measure_artifact, remove
 from gatewright.effects.git import commit
+from gatewright.engine.entry_code import carry_code, entry_code
 from gatewright.engine.environment import recorded_environment
 from gatewright.engine.handover import Handover
 from gatewright.engine.left_model import check_model
@@ -30,6 +33,7 @@ def train(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
     handover.need("validation")
     if (standing := stand_in(handover)) is not None:
         return standing
+    code = entry_code(workspace.root, workspace.project.train)
     version, data = handover.data("train", lock.body["train"], "train")
     output = run.path / "model"
     remove(output)
@@ -57,13 +61,16 @@ def train(workspace: Workspace, run: RunFolder, progress: Progress) -> Handoff:
     _check_result(result, run, workspace.project)
     check_model(output, workspace.project.train)
     _check_unchanged(handover, run, started_commit)
+    if code is not None:
+        carry_code(workspace.root, code, output)
+        handover.outputs["code"] = code.digest
     artifact = replace(measure_artifact(output), uri=output.relative_to(workspace.root).as_posix())
     candidate = Candidate(
         model=workspace.project.model,
         artifact=artifact,
         data=version.digest,
         commit=lock.body["commit"],
-        params={"command": list(command), "format": workspace.project.train.format},
+        params=_params(workspace.project, command),
         trained_at=workspace.clock.now(),
     )
     handover.outputs["artifact"] = artifact.digest
@@ -81,6 +88,11 @@ def _command(project: Project, values: dict[str, str]) -> tuple[str, ...]:
             word = word.replace("{" + name + "}", value)
         words.append(word)
     return tuple(words)
+
+
+def _params(project: Project, command: Sequence[str]) -> dict[str, Any]:
+    told = {"command": list(command), "format": project.train.format}
+    return told if project.train.entry is None else {**told, "entry": project.train.entry}
 
 
 def _check_result(result: JobResult, run: RunFolder, project: Project) -> None:

@@ -125,5 +125,8 @@ def _format(script: Script) -> tuple[ModelFormat, str, list[Gap]]:
         fix = f"export it: {_EXPORTS[saved]}, and install 'gatewright[onnx]'"
         return "onnx", f"{script.path} uses PyTorch, which exports ONNX", [Gap(what=what, fix=fix)]
     what = what or f"nothing in {script.path} shows how it saves the model"
-    fix = "scikit-learn: skops.io.dump(model, output / 'model.skops'); others: model.onnx, and train.format: onnx"
+    fix = (
+        "scikit-learn: skops.io.dump(model, output / 'model.skops'); others: model.onnx, and train.format: onnx; or "
+        "keep it, and load it by a function of yours: train.format: entry (docs/training.md)"
+    )
     return "skops", "the default", [Gap(what=what, fix=fix)]

@@ -119,6 +119,29 @@ def download(place: Place, folder: str, target: Path, digest: str) -> None:
         place_folder(unfinished, target)
 
 
+def keep_file(place: Place, name: str, content: bytes, scratch: Path) -> None:
+    """Have `content` at the path `name`, read back; WorldFailed when other bytes come back than were sent."""
+    if read_file(place, name, scratch) == content:
+        return
+    folder, _, last = name.rpartition("/")
+    with unfinished_folder(scratch / "attached") as beside:
+        (beside / "sent").write_bytes(content)
+        place.put(folder, last, beside / "sent")
+    if read_file(place, name, scratch) != content:
+        raise WorldFailed(f"{name} came back with other bytes than were sent", fix="see the log and disk of the server")
+
+
+def read_file(place: Place, name: str, scratch: Path) -> bytes | None:
+    """The bytes at the path `name`; None when nothing is there."""
+    folder, _, last = name.rpartition("/")
+    if last not in place.listed(folder):
+        return None
+    scratch.mkdir(parents=True, exist_ok=True)
+    with unfinished_folder(scratch / "attached") as beside:
+        place.read(folder, last, beside / "read")
+        return (beside / "read").read_bytes()
+
+
 def _proven(place: Place, folder: str, file: DataFile, scratch: Path) -> bool:
     """Whether the bytes that come back are those of `file`."""
     scratch.mkdir(parents=True, exist_ok=True)

@@ -8,21 +8,28 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen
 
-from gatewright.adapters.registries.mlflow.artifacts import download, place_of, upload
+from gatewright.adapters.registries.mlflow.artifacts import (
+    Place,
+    download,
+    keep_file,
+    place_of,
+    read_file,
+    upload,
+)
 from gatewright.adapters.registries.mlflow.credentials import Credentials, address_of
 from gatewright.adapters.registries.mlflow.tracking import TrackedRun, Tracking, version_tags
 from gatewright.adapters.registries.mlflow.versions import Versions, digest_of, is_ours, version_of
 from gatewright.adapters.registries.mlflow.wire import Wire
 from gatewright.adapters.registries.own_copy import own_copy, place_in_workspace
 from gatewright.domain.duration import Duration
-from gatewright.domain.errors import UnusableInput
+from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.lineage import Artifact, ModelVersion
 from gatewright.effects.files import safe_join
 from gatewright.effects.unfinished import unfinished_folder
 from gatewright.ports import Context, Registration
 
 PRODUCTION, PREVIOUS, CANDIDATE = "production", "previous", "candidate"
-_MODEL, _EVIDENCE = "model", "gatewright"
+_MODEL, _EVIDENCE, _ATTACHED = "model", "gatewright", "attached"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +46,7 @@ class Options:
 
 
 class MlflowRegistry:
-    """Ports `DistantRegistry` and `CarriesModels` on the REST interface of MLflow."""
+    """Ports `DistantRegistry`, `CarriesModels` and `Attaching` on the REST interface of MLflow."""
 
     distant: Literal[True] = True
 
@@ -127,6 +134,21 @@ class MlflowRegistry:
         run = self._tracking.of(found[0]["run_id"])
         place = place_of(self._wire, run.artifacts)
         download(place, _MODEL, self._context.root / artifact.uri, artifact.digest)
+
+    def attach(self, version: ModelVersion, name: str, content: bytes) -> None:
+        """Keep it in the folder `attached` of the version's run, read back."""
+        keep_file(self._beside(version), f"{_ATTACHED}/{name}", content, self._state / "registry")
+
+    def attached(self, version: ModelVersion, name: str) -> bytes | None:
+        """What lies in that folder as `name`."""
+        return read_file(self._beside(version), f"{_ATTACHED}/{name}", self._state / "registry")
+
+    def _beside(self, version: ModelVersion) -> Place:
+        """Where the run of a version keeps its files."""
+        found = self._versions(version.model).numbered(version.number)
+        if found is None:
+            raise WorldFailed(f"version {version.number} is gone from {self._wire.name}", fix="register it again")
+        return place_of(self._wire, self._tracking.of(found["run_id"]).artifacts)
 
     def _create(self, versions: Versions, registration: Registration) -> dict[str, Any]:
         candidate, tracking = registration.candidate, self._tracking

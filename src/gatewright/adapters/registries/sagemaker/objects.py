@@ -62,17 +62,26 @@ class Objects:
 
     def keep_document(self, name: str, content: bytes) -> str:
         """Have `content` there as `name`, read back; its URL. WorldFailed when other bytes come back."""
-        if self._read(name) != content:
+        if self.document(name) != content:
             failpoint("before-http:sagemaker-document")
             with asking(f"writing {self._url(name)}"):
                 self._client.put_object(Bucket=self._bucket, Key=self._key(name), Body=content)
             failpoint("after-http:sagemaker-document")
-            if self._read(name) != content:
+            if self.document(name) != content:
                 raise WorldFailed(
                     f"{self._url(name)} came back with other bytes than were written",
                     fix="somebody else writes there: name another place in registry.store",
                 )
         return self._url(name)
+
+    def document(self, name: str) -> bytes | None:
+        """What is there as `name`; None when nothing is."""
+        body = self._body(name)
+        if body is None:
+            return None
+        with asking(f"reading {self._url(name)}"):
+            found: bytes = body.read()
+            return found
 
     def _upload(self, name: str, file: Path) -> None:
         failpoint("before-http:sagemaker-upload")
@@ -99,14 +108,6 @@ class Objects:
                 return False
             raise
         return True
-
-    def _read(self, name: str) -> bytes | None:
-        body = self._body(name)
-        if body is None:
-            return None
-        with asking(f"reading {self._url(name)}"):
-            found: bytes = body.read()
-            return found
 
     def _body(self, name: str) -> Any:
         try:

@@ -144,6 +144,10 @@ class SagemakerRegistry:
         """Keep `content` beside the evidence of the version, in place of an older one of that name."""
         self._objects.keep_document(f"{_evidence(version.artifact.digest, version.run)}/{name}", content)
 
+    def attached(self, version: ModelVersion, name: str) -> bytes | None:
+        """What lies there as `name`."""
+        return self._objects.document(f"{_evidence(version.artifact.digest, version.run)}/{name}")
+
     def _create(self, packages: Packages, registration: Registration) -> None:
         artifact = registration.candidate.artifact
         local = own_copy(self._context.root, artifact)

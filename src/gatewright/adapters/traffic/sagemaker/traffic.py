@@ -12,11 +12,11 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal
 
-from gatewright.adapters.traffic.intents import Intents
 from gatewright.adapters.traffic.sagemaker.endpoint import Endpoint, Seen
 from gatewright.adapters.traffic.sagemaker.guard import Guard
 from gatewright.adapters.traffic.sagemaker.options import Options, endpoint_name
 from gatewright.adapters.traffic.sagemaker.parts import Parts
+from gatewright.adapters.traffic.sagemaker.written import WrittenAnywhere
 from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.lineage import Artifact
 from gatewright.domain.rollout import ArmState, Rollout, TrafficState
@@ -24,7 +24,7 @@ from gatewright.domain.routing import cluster_name
 from gatewright.effects.aws import opened
 from gatewright.effects.model_packages import PackageGroup
 from gatewright.ports import Context
-from gatewright.store.routes import Route, Routes
+from gatewright.store.routes import Route
 
 _OURS = re.compile(r"model-[0-9a-f]{12}")
 
@@ -36,7 +36,7 @@ class SagemakerTraffic:
 
     def __init__(self, options: Options, context: Context) -> None:
         self._options, self._context = options, context
-        self._intents = Intents(context)
+        self._intents = WrittenAnywhere(context)
         self._name = options.endpoint or context.model
         self._guard = Guard(options, self._name)
 
@@ -109,8 +109,8 @@ class SagemakerTraffic:
 
     def tend(self) -> str | None:
         """Unload what an ended rollout left, once the endpoint takes orders and nobody's rollback needs it any more."""
-        route = self._routes.get(self._context.model)
-        if route is None or route.canary is not None:
+        route = self._intents.last()
+        if route is None:
             return None
         seen = self._endpoint.look()
         if seen is None or seen.dead:
@@ -135,7 +135,7 @@ class SagemakerTraffic:
         warm = route.fallback if route.fallback_until and now < route.fallback_until else None
         kept = {stable, *([cluster_name(warm)] if warm else [])}
         gone = [each.name for each in seen.variants if each.name not in kept and _OURS.fullmatch(each.name)]
-        if not gone or self._routes.get(self._context.model) != route:
+        if not gone or self._intents.last() != route:
             return None
         variants, more = self._parts.variants_of(seen.config)
         left = [each for each in variants if each["VariantName"] not in gone]
@@ -205,10 +205,6 @@ class SagemakerTraffic:
     @property
     def _tags(self) -> dict[str, str]:
         return {"gatewright:model": self._context.model}
-
-    @cached_property
-    def _routes(self) -> Routes:
-        return Routes(self._context.database)
 
     @cached_property
     def _client(self) -> Any:
