@@ -1,4 +1,4 @@
-"""The templates of the pages. Whatever is put into one is escaped, and freed of characters that nobody sees. Pure."""
+"""The templates of the pages. Whatever is put into one is escaped, and freed of characters that nobody sees."""
 
 from __future__ import annotations
 
