@@ -186,7 +186,7 @@ def build(folder: Path) -> None:
 
 
 def _port() -> int:
-    from tests.fixtures.live import free_port
+    from tests.fixtures.ports import free_port
 
     return free_port()
 

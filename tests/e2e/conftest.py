@@ -8,7 +8,8 @@ import pytest
 
 from tests.fixtures import toy
 from tests.fixtures.gateway import Gateway
-from tests.fixtures.live import Project, free_port
+from tests.fixtures.live import Project
+from tests.fixtures.ports import free_port
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ import pytest
 
 from gatewright.domain.documents import short
 from tests.fixtures import entry_toy
-from tests.fixtures.live import Project, check_ended, free_port
+from tests.fixtures.live import Project, check_ended
 from tests.fixtures.load import Load
+from tests.fixtures.ports import free_port
 from tests.fixtures.repository import commit_all
 
 pytestmark = [pytest.mark.xdist_group("live-3"), pytest.mark.timeout(300)]

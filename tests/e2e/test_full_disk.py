@@ -9,8 +9,9 @@ import pytest
 
 from gatewright.domain.routing import cluster_name
 from tests.fixtures import toy
-from tests.fixtures.live import Project, check_ended, free_port
+from tests.fixtures.live import Project, check_ended
 from tests.fixtures.load import Load
+from tests.fixtures.ports import free_port
 from tests.fixtures.small_disk import SmallDisk, mounted
 
 STEPS = {"steps": [{"weight": 25, "hold": "3s"}], "lease": "3s"}

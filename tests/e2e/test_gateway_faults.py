@@ -20,8 +20,9 @@ from gatewright.effects.processes import is_stopped
 from gatewright.engine.controller import Controller
 from gatewright.testing import Silent
 from tests.fixtures import toy
-from tests.fixtures.live import Project, check_ended, free_port, stray_processes
+from tests.fixtures.live import Project, check_ended, stray_processes
 from tests.fixtures.load import Load
+from tests.fixtures.ports import free_port
 
 pytestmark = pytest.mark.xdist_group("live-1")
 LONG = {"steps": [{"weight": 25, "hold": "60s"}]}
@@ -153,14 +154,7 @@ def test_a_canary_that_crashes_again_and_again_is_rolled_back(project: Project) 
         run = project.start("run")
         project.until_weight(25, run)
         name = cluster_name(project.rollout().canary)
-
-        def killed_to_death() -> bool:
-            identity = project.process(name)
-            if run.poll() is None and identity is not None and identity.alive():
-                os.kill(identity.pid, signal.SIGKILL)
-            return run.poll() is not None
-
-        project.until("the run ends", killed_to_death)
+        project.kill_until_the_end(name, run)
         code, said = finished(run)
         assert code == 1, said
         assert "the canary does not run: it ended 3 times in a row" in said

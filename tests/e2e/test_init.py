@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.live import free_port
+from tests.fixtures.ports import free_port
 from tests.fixtures.scratch import onnx_repository, sklearn_repository
 
 GATEWRIGHT = str(Path(sys.executable).with_name("gatewright"))

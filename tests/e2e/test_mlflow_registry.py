@@ -18,8 +18,9 @@ from gatewright.effects.files import measure_artifact
 from gatewright.workspace import Workspace
 from tests.fixtures import toy
 from tests.fixtures.elsewhere import copied
-from tests.fixtures.live import Project, free_port
+from tests.fixtures.live import Project
 from tests.fixtures.load import Load
+from tests.fixtures.ports import free_port
 from tests.fixtures.tracking_server import TrackingServer
 
 pytestmark = [pytest.mark.xdist_group("mlflow"), pytest.mark.timeout(600)]

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from tests.fixtures import toy
-from tests.fixtures.live import Project, free_port
+from tests.fixtures.live import Project
+from tests.fixtures.ports import free_port
 
 pytestmark = pytest.mark.xdist_group("live-2")
 ROW = {"instances": [{"AGE": 50, "SEX": 1, "REGION": 2}]}

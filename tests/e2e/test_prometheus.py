@@ -22,6 +22,7 @@ from gatewright.store.database import Database
 from gatewright.testing import Silent
 from gatewright.workspace import SystemClock
 from tests.fixtures import prometheus_binary
+from tests.fixtures.looks import counts
 from tests.fixtures.prometheus import QUERIES, SCRAPE_S, RealPrometheus, Target
 from tests.scenarios.controlled import World, new_world
 from tests.unit.adapters.metrics.test_counted import ROLLOUT
@@ -88,10 +89,8 @@ class Observed:
         self.tick += 1
         found = self.source.observe(self.rollout, self.tick)
         self.rollout = replace(self.rollout, cursor=found.cursor, blind_s=1.0 if found.error else 0.0)
-        for seen in found.observations:
-            block = seen.block
-            counts = (block.canary_n, block.canary_bad, block.stable_n, block.stable_bad)
-            self.told[seen.metric] = [old + new for old, new in zip(self.told[seen.metric], counts, strict=True)]
+        for metric, *block in counts(found):
+            self.told[metric] = [old + new for old, new in zip(self.told[metric], block, strict=True)]
         return found
 
     def until_open(self) -> None:

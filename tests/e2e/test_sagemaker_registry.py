@@ -13,8 +13,9 @@ from gatewright.effects.files import measure_artifact
 from gatewright.workspace import Workspace
 from tests.fixtures import toy
 from tests.fixtures.elsewhere import copied
-from tests.fixtures.live import Project, free_port
+from tests.fixtures.live import Project
 from tests.fixtures.load import Load
+from tests.fixtures.ports import free_port
 from tests.fixtures.s3 import ENVIRONMENT, client, s3_server
 
 pytestmark = [pytest.mark.xdist_group("sagemaker"), pytest.mark.timeout(600)]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 from typing import Any
 
@@ -108,14 +106,7 @@ def test_a_canary_that_crashes_on_copies_never_gets_a_request(project: Project) 
         run = project.start("run")
         until_shadowing(project, run)
         name = cluster_name(project.rollout().canary)
-
-        def killed_to_death() -> bool:
-            identity = project.process(name)
-            if run.poll() is None and identity is not None and identity.alive():
-                os.kill(identity.pid, signal.SIGKILL)
-            return run.poll() is not None
-
-        project.until("the run ends", killed_to_death)
+        project.kill_until_the_end(name, run)
         code, said = ended(run)
     assert code == 1, said
     assert "the canary does not run: it ended 3 times in a row" in said

@@ -12,8 +12,9 @@ import pytest
 from gatewright.domain.rollout import Phase
 from tests.fixtures import toy
 from tests.fixtures.clones import clone, remote_of
-from tests.fixtures.live import Project, free_port
+from tests.fixtures.live import Project
 from tests.fixtures.load import Load
+from tests.fixtures.ports import free_port
 from tests.fixtures.repository import commit_all, git
 
 REF = "refs/gatewright/state"

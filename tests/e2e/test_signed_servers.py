@@ -16,8 +16,9 @@ from gatewright.engine.signing import signature_path
 from tests.fixtures import toy
 from tests.fixtures.deployed import flip
 from tests.fixtures.keys import key_pair
-from tests.fixtures.live import Project, check_ended, free_port
+from tests.fixtures.live import Project, check_ended
 from tests.fixtures.load import Load
+from tests.fixtures.ports import free_port
 
 pytestmark = [pytest.mark.xdist_group("live-4"), pytest.mark.timeout(400)]
 UNTIL_REGISTERED = ("validate", "train", "evaluate", "gate", "register")

@@ -16,6 +16,7 @@ from gatewright.domain.evidence import Look
 from gatewright.ports import Context
 from gatewright.store.database import Database
 from gatewright.testing import FakeClock
+from tests.fixtures.looks import Counts, counts
 from tests.fixtures.prometheus import Loopback
 from tests.unit.adapters.metrics.test_counted import ROLLOUT
 
@@ -70,16 +71,13 @@ class Observed:
         self.rollout = replace(self.rollout, cursor=found.cursor, blind_s=blind_s)
         return found
 
-    def blocks(self, looks: int) -> list[tuple[str, int, int, int, int]]:
+    def blocks(self, looks: int) -> list[Counts]:
         """What so many looks tell."""
         told = []
         for _ in range(looks):
             found = self.look()
             assert found.error is None
-            told += [
-                (seen.metric, seen.block.canary_n, seen.block.canary_bad, seen.block.stable_n, seen.block.stable_bad)
-                for seen in found.observations
-            ]
+            told += counts(found)
         return told
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import psutil
 from gatewright.domain.rollout import Rollout
 from gatewright.effects.processes import wait_until
 from gatewright.workspace import Workspace
+from tests.fixtures.workspaces import opened, query
 from tests.pipelines.recording import Call
 from tests.pipelines.repositories import EXAMPLE, Team
 from tests.pipelines.targets import Ran, Target
@@ -77,22 +76,13 @@ class Deployment:
         """What was called since the last time one asked."""
         return self.target.recording.calls()
 
-    @contextmanager
-    def workspace(self) -> Iterator[Workspace]:
+    def workspace(self) -> AbstractContextManager[Workspace]:
         """The workspace on the runner, opened as every command does."""
-        workspace = Workspace.open(self.root)
-        try:
-            yield workspace
-        finally:
-            workspace.database.close()
+        return opened(self.root)
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Rows of the state database, read past all of Gatewright."""
-        connection = sqlite3.connect(f"file:{self.root}/.gatewright/state.db?mode=ro", uri=True, timeout=10)
-        try:
-            return connection.execute(sql, parameters).fetchall()
-        finally:
-            connection.close()
+        """Rows of the state database."""
+        return query(self.root, sql, *parameters)
 
     def ends(self) -> list[str]:
         """The kinds of the terminal deployment records, oldest first; the chain holds."""

@@ -15,7 +15,7 @@ import pytest
 from gatewright.ci.pipeline import RUN, Pipeline, Var, pipeline_of
 from gatewright.config.project import read_project
 from gatewright.workspace import Plugins
-from tests.fixtures.live import free_port
+from tests.fixtures.ports import free_port
 from tests.pipelines.deployment import MODEL, Deployment, Traffic
 from tests.pipelines.github_runner import Github
 from tests.pipelines.gitlab_runner import Gitlab

@@ -17,7 +17,6 @@ from gatewright.stats.bootstrap import (
     block_ratio_upper,
     multinomial,
     one_sided_p,
-    paired_clusters,
     percentile_bounds,
 )
 
@@ -99,19 +98,6 @@ def test_block_bounds_are_those_of_resamples_made_one_by_one(n: int, share: floa
         whole / beside,
         sorted(ratios)[position],
     )
-
-
-@given(st.integers(2, 60), st.integers(2, 9), SEEDS)
-def test_cluster_resamples_are_those_of_whole_clusters(n: int, clusters: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    candidate, baseline = rng.normal(size=(2, n))
-    codes = np.concatenate([[0, clusters], rng.integers(clusters, size=n - 2)])
-    members = [np.flatnonzero(codes == code) for code in sorted(set(codes.tolist()))]
-    chosen = np.random.default_rng(seed).integers(len(members), size=(5, len(members)))
-    rows = [np.concatenate([members[cluster] for cluster in draw]) for draw in chosen.tolist()]
-    expected = [(candidate[index] - baseline[index]).mean() for index in rows]
-    samples = paired_clusters(candidate, baseline, codes, draws=5, rng=np.random.default_rng(seed))
-    assert samples == pytest.approx(expected, rel=1e-12, abs=1e-14)
 
 
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=50), st.floats(-10, 10), st.floats(0.5, 0.99))

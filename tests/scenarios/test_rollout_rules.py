@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from gatewright.domain.duration import Duration
 from gatewright.domain.rollout import PauseReason, Phase
-from tests.scenarios.rollout_story import CANARY, STABLE, Story, begun, rollout
+from tests.scenarios.rollout_story import CANARY, POLICY, STABLE, Story, begun, rollout
 
 
 def test_a_healthy_canary_climbs_and_is_promoted() -> None:
@@ -292,3 +293,21 @@ def test_a_rollback_ends_only_when_the_traffic_shows_it() -> None:
     story.tick()
     assert story.tick().phase is Phase.ROLLED_BACK
     assert story.rollout.why == "bad"
+
+
+def test_a_canary_that_is_not_ready_in_time_goes_back_before_it_had_traffic() -> None:
+    story = Story(rollout=begun(policy=replace(POLICY, start_within=Duration(60))), ready=False)
+    for _ in range(13):
+        assert story.tick().phase is Phase.PENDING
+    story.until(Phase.ROLLED_BACK)
+    assert (story.now - story.rollout.started_at).total_seconds() <= 75
+    assert "the canary was not ready after 60 s: waiting until the canary has loaded the model" in story.rollout.why
+    assert story.weights == [0.0]
+
+
+def test_a_canary_that_is_ready_within_its_time_begins() -> None:
+    story = Story(rollout=begun(policy=replace(POLICY, start_within=Duration(60))), ready=False)
+    for _ in range(11):
+        story.tick()
+    story.ready = True
+    assert story.tick().phase is Phase.PROGRESSING

@@ -11,6 +11,7 @@ import pytest
 from gatewright.domain.duration import Duration
 from gatewright.domain.evidence import Block
 from gatewright.domain.rollout import Phase, Step
+from gatewright.domain.shadow import Shadow
 from gatewright.rules import horizon
 from tests.scenarios.rollout_story import POLICY, Story, begun
 
@@ -79,3 +80,34 @@ def test_a_plan_that_cannot_conclude_ends_in_a_pause() -> None:
     assert not horizon.plan(begun(policy=short), 5.0).concludes
     story = RandomStory(rollout=begun(policy=short), per_second=5.0, seed=1)
     assert story.until(Phase.PAUSED).step == 0
+
+
+@pytest.mark.parametrize(("per_second", "share"), [(200.0, 0.05), (2.0, 1.0), (0.05, 1.0)])
+def test_step_0_takes_what_its_plan_says(per_second: float, share: float) -> None:
+    """Its copies come evenly: long before the hold ends, as it ends, and so rarely that most looks see none."""
+    policy = replace(QUICK, shadow=Shadow(hold=Duration(120), share=share), min_requests=20)
+    plan = horizon.plan(begun(policy=policy), per_second).shadow
+    assert plan is not None
+    story = Story(rollout=begun(policy=policy), per_second=per_second)
+    while story.rollout.phase is not Phase.SHADOWING:
+        story.tick(10.0)
+    start = story.now
+    while story.rollout.phase is Phase.SHADOWING:
+        story.tick(10.0)
+    took = (story.now - start).total_seconds()
+    print(f"{per_second:g}/s, share {share:g}: planned {plan.expected_s:.0f} s, took {took:.0f} s")
+    assert 0.8 <= took / plan.expected_s <= 1.2
+    assert plan.concludes
+
+
+def test_a_step_0_that_cannot_conclude_ends_in_a_pause() -> None:
+    policy = replace(QUICK, shadow=Shadow(hold=Duration(60)), max_extension=Duration(60), min_requests=300)
+    plan = horizon.plan(begun(policy=policy), 2.0)
+    assert [step.name for step in plan.weak] == ["0 (shadow)", "1 (10 %)", "2 (50 %)"]
+    assert Story(rollout=begun(policy=policy), per_second=2.0).until(Phase.PAUSED).weight == 0
+
+
+def test_a_rollout_without_shadow_has_no_step_0() -> None:
+    assert horizon.plan(begun(policy=QUICK), 20.0).shadow is None
+    alone = begun(policy=replace(QUICK, shadow=Shadow()), restored_by="ada")
+    assert horizon.plan(alone, 20.0).shadow is None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PINNED_ON = "2026-11-26"
-"""When these commits were last compared with what others pin under the same version."""
+# Last compared with what others pin under the same version on 2026-11-26.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

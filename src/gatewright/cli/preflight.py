@@ -12,6 +12,7 @@ from gatewright.cli.output import say, say_json, span, table
 
 if TYPE_CHECKING:
     from gatewright.engine.preflight import Preflight
+    from gatewright.rules.horizon import ShadowPlan, StepPlan
 
 
 @click.command()
@@ -45,7 +46,7 @@ def preflight(rate: float | None, accept_underpowered: bool, root: Path, output:
     else:
         _show(found)
     if not found.plan.concludes and not accept_underpowered:
-        weak = ", ".join(str(step.step + 1) for step in found.plan.steps if not step.concludes)
+        weak = ", ".join(step.name for step in found.plan.weak)
         raise Underpowered(
             f"step {weak} of the plan cannot conclude at {found.plan.per_second:.3g} requests/s",
             fix="a higher weight, a longer hold or max_extension, wider promote margins, or --accept-underpowered",
@@ -56,20 +57,32 @@ def _show(found: Preflight) -> None:
     plan, history = found.plan, found.history
     source = "as told by --rate" if found.assumed else "seen in the last hour"
     say(f"{plan.per_second:.3g} requests/s, {source}; stable's history: {history.requests:,} requests ({found.source})")
-    rows = [
-        (
-            f"{step.step + 1}",
-            f"{step.weight:g} %",
-            _time(step.hold_s),
-            f"{_time(step.requests_s)} for {step.needed_requests:,}",
-            _time(step.evidence_s),
-            _time(step.expected_s),
-            f"{_time(step.limit_s)}  " + (click.style("ok", fg="green") if step.concludes else _bad("too short")),
-        )
-        for step in plan.steps
-    ]
+    rows = [_shadow_row(plan.shadow)] if plan.shadow else []
+    rows += [_row(step) for step in plan.steps]
     table(rows, head=("STEP", "WEIGHT", "HOLD", "REQUESTS", "EVIDENCE", "EXPECTED", "LIMIT"))
     say(f"all steps: {_time(plan.expected_s)}")
+
+
+def _row(step: StepPlan) -> tuple[str, ...]:
+    return (
+        f"{step.step + 1}",
+        f"{step.weight:g} %",
+        _time(step.hold_s),
+        f"{_time(step.requests_s)} for {step.needed_requests:,}",
+        _time(step.evidence_s),
+        _time(step.expected_s),
+        _limit(step),
+    )
+
+
+def _shadow_row(step: ShadowPlan) -> tuple[str, ...]:
+    """Copies stand where the other rows have requests."""
+    copies = f"{_time(step.copies_s)} for {step.needed_copies:,} copies"
+    return ("0", "shadow", _time(step.hold_s), copies, "-", _time(step.expected_s), _limit(step))
+
+
+def _limit(step: StepPlan | ShadowPlan) -> str:
+    return f"{_time(step.limit_s)}  " + (click.style("ok", fg="green") if step.concludes else _bad("too short"))
 
 
 def _bad(text: str) -> str:

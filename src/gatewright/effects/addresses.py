@@ -1,4 +1,4 @@
-"""Which URLs data may come from: no secrets in them, no way back into this machine's own files or its metadata."""
+"""Which URLs data and models may come from: no secrets in them, no way into this machine's own files or metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which addresses of a service, and which names of variables, may stand in gatewright.yaml."""
+"""Which addresses of servers and services, and which names of variables, may stand in gatewright.yaml."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ from urllib.parse import urlsplit
 from annotated_types import MinLen, Predicate
 
 
-def service_address(text: str) -> bool:
-    """https:// (http:// on loopback only) with a host that is not link-local, without user, password, query."""
+def server_address(text: str) -> bool:
+    """http:// or https:// with a host that is not link-local, without user, password, query and fragment."""
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return False
     printed = text.isascii() and text.isprintable() and not set(text) & set(" ?#\\")
-    if not host or port == 0 or not printed or "@" in parts.netloc or _is(host, "is_link_local"):
+    plain = printed and bool(host) and port != 0 and "@" not in parts.netloc
+    return plain and parts.scheme in ("http", "https") and not _is(host, "is_link_local")
+
+
+def service_address(text: str) -> bool:
+    """The same, where a token is sent along: http:// on loopback only."""
+    if not server_address(text):
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and (host == "localhost" or _is(host, "is_loopback")))
+    parts = urlsplit(text)
+    host = parts.hostname or ""
+    return parts.scheme == "https" or host == "localhost" or _is(host, "is_loopback")
 
 
 def name_of_variable(text: str) -> bool:
@@ -42,6 +50,7 @@ Variable = Annotated[str, MinLen(1), Predicate(name_of_variable)]
 
 def _is(host: str, what: str) -> bool:
     try:
-        return bool(getattr(ip_address(host), what))
+        found = ip_address(host)
+        return bool(getattr(getattr(found, "ipv4_mapped", None) or found, what))
     except ValueError:
         return False

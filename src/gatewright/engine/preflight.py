@@ -10,7 +10,7 @@ from gatewright.domain.errors import UnusableInput
 from gatewright.domain.evidence import History
 from gatewright.domain.rollout import Rollout
 from gatewright.rules import evidence, horizon
-from gatewright.rules.horizon import Plan
+from gatewright.rules.horizon import Plan, ShadowPlan
 from gatewright.workspace import Workspace
 
 
@@ -69,16 +69,16 @@ def misgiving(workspace: Workspace, rollout: Rollout) -> str | None:
     found = foresee(workspace, rollout)
     if found is None or found.plan.concludes:
         return None
-    step = next(step for step in found.plan.steps if not step.concludes)
+    step = found.plan.weak[0]
     needs = f"about {step.expected_s:.0f} s" if math.isfinite(step.expected_s) else "endless time"
     return (
-        f"at {found.plan.per_second:.3g} requests/s step {step.step + 1} ({step.weight:g} %) needs {needs} and has "
+        f"at {found.plan.per_second:.3g} requests/s step {step.name} needs {needs} and has "
         f"{step.limit_s:.0f} s: it will pause as inconclusive (gatewright rollout preflight)"
     )
 
 
 def preflight_view(found: Preflight) -> dict[str, Any]:
-    """The plan as JSON types; null is endless."""
+    """The plan as JSON types; null is endless, and for `shadow` that there is no step 0."""
     plan, history = found.plan, found.history
     return {
         "per_second": round(plan.per_second, 4),
@@ -88,6 +88,7 @@ def preflight_view(found: Preflight) -> dict[str, Any]:
         "source": found.source,
         "concludes": plan.concludes,
         "expected_s": _finite(plan.expected_s),
+        "shadow": _shadow_view(plan.shadow) if plan.shadow else None,
         "steps": [
             {
                 "step": step.step,
@@ -102,6 +103,18 @@ def preflight_view(found: Preflight) -> dict[str, Any]:
             }
             for step in plan.steps
         ],
+    }
+
+
+def _shadow_view(step: ShadowPlan) -> dict[str, Any]:
+    return {
+        "share": step.share,
+        "hold_s": _finite(step.hold_s),
+        "needed_copies": step.needed_copies,
+        "copies_s": _finite(step.copies_s),
+        "expected_s": _finite(step.expected_s),
+        "limit_s": step.limit_s,
+        "concludes": step.concludes,
     }
 
 

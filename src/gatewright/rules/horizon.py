@@ -8,6 +8,7 @@ from typing import Literal
 
 from gatewright.domain.evidence import MetricEvidence
 from gatewright.domain.rollout import Phase, Rollout
+from gatewright.rules import shadow
 from gatewright.rules.evidence import PROMOTE_ALPHA, interval_s, needed_requests, standings
 from gatewright.stats import sequential, two_arms
 from gatewright.stats.horizon import time_until
@@ -33,23 +34,52 @@ class StepPlan:
     limit_s: float
     concludes: bool
 
+    @property
+    def name(self) -> str:
+        """What people call it: `2 (25 %)`."""
+        return f"{self.step + 1} ({self.weight:g} %)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowPlan:
+    """The same of step 0: `share` of the requests is copied, and it needs `needed_copies` answers to them."""
+
+    share: float
+    hold_s: float
+    needed_copies: int
+    copies_s: float
+    expected_s: float
+    limit_s: float
+    concludes: bool
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return "0 (shadow)"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Every step of a rollout at `per_second` requests of both arms."""
+    """Every step of a rollout at `per_second` requests of both arms; `shadow` is step 0, where there is one."""
 
     per_second: float
+    shadow: ShadowPlan | None
     steps: tuple[StepPlan, ...]
 
     @property
     def concludes(self) -> bool:
         """Whether every step can come to its conclusion before the rollout would pause as inconclusive."""
-        return all(step.concludes for step in self.steps)
+        return not self.weak
+
+    @property
+    def weak(self) -> tuple[StepPlan | ShadowPlan, ...]:
+        """The steps that cannot, in their order."""
+        return tuple(step for step in (self.shadow, *self.steps) if step is not None and not step.concludes)
 
     @property
     def expected_s(self) -> float:
         """All steps together."""
-        return sum(step.expected_s for step in self.steps)
+        return sum(step.expected_s for step in (self.shadow, *self.steps) if step is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +98,9 @@ def plan(rollout: Rollout, per_second: float) -> Plan:
       requests  needed / r_c, needed = max(min_requests, 9 p (1 - p) / margin^2)
       evidence  the least T with mean_j exp(S_j + T g_j) >= 20 for every metric; g_j = E[log factor of alternative j] a
                 second, at the bad rate p in both arms; S_j is what the steps before have gathered
-    The step takes the longest of the three, in whole looks. In simulations by the real rules the median lay between
-    0.85 and 1.15 of it (tests/simulation/test_horizon.py).
+    The step takes the longest of the three, in whole looks. Step 0, with r_c = share r copies a second, needs no
+    evidence, and only the canary's answers make its looks count. In simulations by the real rules the median lay
+    between 0.85 and 1.15 of it (tests/simulation/test_horizon.py).
     """
     found = []
     for index, step in enumerate(rollout.policy.steps):
@@ -82,7 +113,7 @@ def plan(rollout: Rollout, per_second: float) -> Plan:
         requests_s = needed / canary_r if canary_r else _END
         evidence_s = max((_acceptable_s(each, canary_r, stable_r) for each in rollout.evidence.values()), default=_END)
         longest = max(hold_s, requests_s, evidence_s)
-        expected_s = math.ceil(longest / look) * look if longest < _END else _END
+        expected_s = _whole_looks(longest, look)
         limit_s = step.hold.seconds + rollout.policy.extension_s(step)
         found.append(
             StepPlan(
@@ -98,7 +129,7 @@ def plan(rollout: Rollout, per_second: float) -> Plan:
             )
         )
         rollout = _later(rollout, canary_r, stable_r, min(expected_s, limit_s))
-    return Plan(per_second=per_second, steps=tuple(found))
+    return Plan(per_second=per_second, shadow=_shadow_plan(rollout, per_second), steps=tuple(found))
 
 
 def project(rollout: Rollout) -> Projection | None:
@@ -127,6 +158,30 @@ def project(rollout: Rollout) -> Projection | None:
         last = rollout.step + 1 == len(rollout.policy.steps)
         return Projection(towards="100 %" if last else "next step", seconds=done_s)
     return Projection(towards="pause", seconds=max(0.0, patience_s))
+
+
+def _shadow_plan(rollout: Rollout, per_second: float) -> ShadowPlan | None:
+    copying = rollout.policy.shadow
+    if copying is None or not shadow.wanted(rollout):
+        return None
+    copies_r, look = per_second * copying.share, interval_s(rollout.policy)
+    seen, needed = -math.expm1(-copies_r * look), rollout.policy.min_requests
+    hold_s = copying.hold.seconds / seen if seen else _END
+    copies_s = needed / copies_r if copies_r else _END
+    expected_s, limit_s = _whole_looks(max(hold_s, copies_s), look), shadow.patience_s(rollout)
+    return ShadowPlan(
+        share=copying.share,
+        hold_s=hold_s,
+        needed_copies=needed,
+        copies_s=copies_s,
+        expected_s=expected_s,
+        limit_s=limit_s,
+        concludes=expected_s <= limit_s,
+    )
+
+
+def _whole_looks(seconds: float, look: float) -> float:
+    return math.ceil(seconds / look) * look if seconds < _END else _END
 
 
 def _acceptable_s(known: MetricEvidence, canary_r: float, stable_r: float) -> float:

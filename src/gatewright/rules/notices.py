@@ -12,7 +12,7 @@ from gatewright.rules import stable
 BLIND_S = 300.0
 WEIGHT_S = 60.0
 _NEEDS_REGISTRY = (Phase.PROMOTING, Phase.ROLLING_BACK)
-_SAID: dict[NoticeKind, str] = {
+SAID: dict[NoticeKind, str] = {
     "approval": "waits for an approval",
     "paused": "is paused",
     "rolling_back": "is being rolled back",
@@ -25,6 +25,7 @@ _SAID: dict[NoticeKind, str] = {
     "registry": "cannot move the baseline",
     "progress": "goes on",
 }
+"""What a version does or suffers, of each kind of notice: what stands behind its number in every message."""
 _GOES_ON = (Phase.SHADOWING, Phase.PROGRESSING, Phase.PROMOTING)
 
 
@@ -94,5 +95,5 @@ def _notice(rollout: Rollout, kind: NoticeKind, why: str, now: datetime) -> Noti
         weight=rollout.weight,
         why=why,
         actor=rollout.actor,
-        text=f"{rollout.model} version {rollout.number} {_SAID[kind]} at {rollout.weight:g} %: {why}",
+        text=f"{rollout.model} version {rollout.number} {SAID[kind]} at {rollout.weight:g} %: {why}",
     )

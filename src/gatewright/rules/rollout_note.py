@@ -5,25 +5,13 @@ from __future__ import annotations
 from gatewright.domain.forge import DeploymentState
 from gatewright.domain.notice import Notice, NoticeKind
 from gatewright.rules.markdown_text import code, marker, table, text
+from gatewright.rules.notices import SAID
 
 TOLD: tuple[NoticeKind, ...] = (
     "progress", "approval", "paused", "rolling_back", "rolled_back", "promoted", "restored", "blind", "stable",
 )  # fmt: skip
 """What changes how a deployment stands, or needs a person."""
 _MARKS = {"promoted": "✅", "restored": "↩️", "rolling_back": "❌", "rolled_back": "❌", "progress": "▶️"}
-_WORDS: dict[NoticeKind, str] = {
-    "approval": "waits for an approval",
-    "paused": "is paused",
-    "rolling_back": "is being rolled back",
-    "rolled_back": "was rolled back",
-    "promoted": "was promoted",
-    "restored": "was restored",
-    "blind": "cannot be seen",
-    "weight": "has another weight than it should have",
-    "stable": "has a stable version that does not run",
-    "registry": "waits for the registry",
-    "progress": "goes on",
-}
 _WHY = 1500
 
 
@@ -40,7 +28,7 @@ def state_of(notice: Notice) -> DeploymentState:
 
 def description_of(notice: Notice) -> str:
     """The state in a short line, the numbers first: services cut it."""
-    return f"version {notice.version} {_WORDS[notice.kind]} at {notice.weight:g} %: {notice.why.partition(chr(10))[0]}"
+    return f"version {notice.version} {SAID[notice.kind]} at {notice.weight:g} %: {notice.why.partition(chr(10))[0]}"
 
 
 def rollout_marker(notice: Notice) -> str:
@@ -62,7 +50,7 @@ def rollout_note(notice: Notice, environment: str, run_url: str) -> str:
     if run_url:
         facts.append(("told by", f"[this job]({run_url})"))
     lines = [
-        f"### {mark} {text(notice.model)} version {notice.version} {_WORDS[notice.kind]}",
+        f"### {mark} {text(notice.model)} version {notice.version} {SAID[notice.kind]}",
         "",
         text(notice.why, _WHY),
         "",

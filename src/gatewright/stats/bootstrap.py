@@ -1,4 +1,4 @@
-"""The bootstrap of the gates: of tables of counts, of clusters of rows, of quantiles of a series in time.
+"""The bootstrap of the gates: of tables of counts, and of quantiles of a series in time.
 
 Every draw comes from the generator that is handed in, so the same seed gives the same result.
 
@@ -20,7 +20,6 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike
 
 from gatewright.stats.arrays import Floats, Ints, between, counts, finite, series
-from gatewright.stats.paired import cluster_codes
 
 # Values held at a time while rows are drawn: 32 MB of float64, as much again for their positions.
 _CHUNK = 4_000_000
@@ -132,31 +131,6 @@ def block_ratio_upper(
 
     resampled = [ratio(above[rows], below[rows]) for rows in _blocks(above.size, block, draws, rng)]
     return float(ratio(above, below)), _upper(np.concatenate(resampled), confidence)
-
-
-def paired_clusters(
-    candidate: ArrayLike, baseline: ArrayLike, codes: ArrayLike, *, draws: int, rng: Generator
-) -> Floats:
-    """Resamples (draws,) of mean(candidate - baseline) over rows (n,), drawing whole clusters (rows of one code).
-
-    For rankings a cluster is a query; with one row a cluster it is the plain paired bootstrap. Clusters may differ in
-    size, so each mean is a ratio of sums. ValueError for fewer than two clusters, lengths that differ, NaN, infinity.
-    """
-    c, b = series("candidate", candidate), series("baseline", baseline)
-    if c.size != b.size:
-        raise ValueError(f"{c.size} candidate and {b.size} baseline values; they must be pairs")
-    groups = cluster_codes(codes, c.size)
-    sizes = np.bincount(groups)
-    sums = np.bincount(groups, weights=c - b)[sizes > 0]
-    sizes = sizes[sizes > 0]
-    if sizes.size < 2:
-        raise ValueError("all rows belong to one cluster; at least two are needed for a bootstrap")
-
-    def draw(number: int) -> Floats:
-        chosen = rng.integers(sizes.size, size=(number, sizes.size))
-        return np.asarray(sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1))
-
-    return np.concatenate([draw(number) for number in _chunks(draws, sizes.size)])
 
 
 def _blocks(n: int, block: int, draws: int, rng: Generator) -> Iterator[Ints]:

@@ -13,19 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betainc, ndtr, stdtr
+from scipy.special import betainc, ndtr
 
 from gatewright.stats.arrays import Floats, Ints, at_least_zero, counts, finite, series
-
-
-def mcnemar_exact(worse: ArrayLike, better: ArrayLike) -> Floats:
-    """P(Bin(worse + better, 1/2) >= worse): exact one-sided p of "the candidate is worse"; 1 without discordant pairs.
-
-    Counts broadcast, and stay exact for any size: the tail is an incomplete beta function. ValueError for counts that
-    are not whole numbers from 0.
-    """
-    w, b = np.broadcast_arrays(counts("worse", worse), counts("better", better))
-    return _tail(w, b)
 
 
 def mcnemar_midp(worse: ArrayLike, better: ArrayLike) -> Floats:
@@ -34,7 +24,8 @@ def mcnemar_midp(worse: ArrayLike, better: ArrayLike) -> Floats:
     The mean of the two tails with and without `worse` itself. Without discordant pairs it is 1/2, as for every tie
     worse = better: p(w, b) + p(b, w) = 1 holds throughout, and the mean of p under the null is 1/2 for each number of
     pairs. At any level below 1/2 that is never a rejection, so Holm's procedure is as valid as on its other members.
-    The mid-p test itself may exceed its level slightly for single configurations. Counts broadcast; errors as above.
+    The mid-p test itself may exceed its level slightly for single configurations. Counts broadcast, and stay exact for
+    any size: the tail is an incomplete beta function. ValueError for counts that are not whole numbers from 0.
     """
     w, b = np.broadcast_arrays(counts("worse", worse), counts("better", better))
     beyond = np.where(b > 0.0, betainc(w + 1.0, np.maximum(b, 1.0), 0.5), 0.0)
@@ -48,14 +39,6 @@ def paired_z(difference: ArrayLike, standard_error: ArrayLike) -> Floats:
     limits of small standard errors. ValueError for NaN, infinity, or a negative standard error.
     """
     return np.asarray(ndtr(-_ratio(difference, standard_error)))
-
-
-def paired_t(difference: ArrayLike, standard_error: ArrayLike, degrees: ArrayLike) -> Floats:
-    """One-sided p of "the difference is above 0" by Student's t with `degrees` (> 0) of freedom; else as `paired_z`."""
-    freedom = at_least_zero("degrees", degrees)
-    if (freedom <= 0.0).any():
-        raise ValueError("degrees contains 0; at least two rows or clusters are needed for a t test")
-    return np.asarray(stdtr(freedom, -_ratio(difference, standard_error)))
 
 
 def difference_se(
@@ -72,18 +55,13 @@ def difference_se(
     return np.asarray(np.sqrt(np.maximum(square, 0.0)))
 
 
-def cluster_variance(residuals: ArrayLike, codes: ArrayLike) -> float:
-    """Variance of the mean of `residuals` (n,), with the rows of one code as one observation.
-
-    G/(G-1) times the sum of squared cluster sums, over n², for G clusters; the residuals are centred first. With one
-    row a cluster it is the sample variance over n. `codes` (n,) are whole numbers from 0, of which a few may be unused:
-    memory grows with the largest. ValueError for fewer than two clusters, shapes that differ, NaN and infinity.
-    """
-    return cluster_covariance(residuals, residuals, codes)[0]
-
-
 def cluster_covariance(first: ArrayLike, second: ArrayLike, codes: ArrayLike) -> tuple[float, float, float]:
-    """(variance, variance, covariance) of the means of two columns (n,) on the same rows; as `cluster_variance`."""
+    """(variance, variance, covariance) of the means of two columns (n,), with the rows of one code as one observation.
+
+    G/(G-1) times the sum of products of cluster sums, over n², for G clusters; the columns are centred first. With one
+    row a cluster they are the sample moments over n. `codes` (n,) are whole numbers from 0, of which a few may be
+    unused: memory grows with the largest. ValueError for fewer than two clusters, shapes that differ, NaN, infinity.
+    """
     a, b = series("first", first), series("second", second)
     groups = cluster_codes(codes, a.size)
     if b.size != a.size:

@@ -11,6 +11,7 @@ from gatewright.web import words
 from gatewright.web.forest import forest
 from gatewright.web.latency_curve import latency_curve
 from gatewright.web.measured import GroupRates
+from gatewright.web.page import template
 from gatewright.web.subject import Subject, sla_of
 
 _TABLE_ROWS = 200
@@ -29,18 +30,10 @@ class _GateSection:
 
 def html(subject: Subject) -> str:
     """The whole page. Every name in it is escaped, wherever it comes from."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("gatewright.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: words.clean(value) if type(value) is str else value,
-    )
-    environment.filters.update(
+    page = template(
+        "report.html",
         change=words.change,
         number=words.number,
         p=words.p_value,
@@ -51,7 +44,7 @@ def html(subject: Subject) -> str:
     )
     measured = subject.measured
     curve = latency_curve(measured.candidate_latency, measured.baseline_latency, sla_of(subject)) if measured else None
-    return environment.get_template("report.html").render(
+    return page.render(
         subject=subject,
         judgement=subject.recorded.judgement if subject.recorded else None,
         verdict=subject.recorded.verdict.value if subject.recorded else "open",

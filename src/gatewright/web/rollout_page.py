@@ -11,7 +11,7 @@ from gatewright.domain.records import DeploymentRecord
 from gatewright.domain.rollout import Phase, Rollout
 from gatewright.rules import evidence, live_slices, shadow
 from gatewright.stats import durations
-from gatewright.web import words
+from gatewright.web.page import template
 from gatewright.web.pictures import rollout_svg
 
 _TONES = {Phase.PROMOTED: "pass", Phase.PROMOTING: "pass", Phase.ROLLED_BACK: "fail", Phase.ROLLING_BACK: "fail"}
@@ -19,18 +19,9 @@ _TONES = {Phase.PROMOTED: "pass", Phase.PROMOTING: "pass", Phase.ROLLED_BACK: "f
 
 def rollout_page(rollout: Rollout, ticks: Sequence[Mapping[str, Any]], records: Sequence[DeploymentRecord]) -> str:
     """The whole page. `ticks` are the stored looks, oldest first; `records` those that name this rollout."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("gatewright.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: words.clean(value) if type(value) is str else value,
-    )
-    return environment.get_template("rollout.html").render(
+    return template("rollout.html").render(
         rollout=rollout,
         state=rollout.phase.value.replace("_", " "),
         tone=_TONES.get(rollout.phase, "open"),

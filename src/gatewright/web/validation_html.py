@@ -7,6 +7,7 @@ from typing import Any
 
 from gatewright.web import words
 from gatewright.web.histograms import histogram
+from gatewright.web.page import template
 from gatewright.web.validation_words import Report, breach, cautions, missing_shares, told
 
 _LABELS = {"pass": "✓ pass", "warn": "! warning", "fail": "✗ fail", "not judged": "– not judged"}
@@ -16,19 +17,9 @@ _PICTURES = 60
 
 def validation_html(reports: Sequence[Report]) -> str:
     """The whole page. Every name and value in it is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("gatewright.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: words.clean(value) if type(value) is str else value,
-    )
-    environment.filters.update(whole=words.whole, percent=words.percent)
-    return environment.get_template("validation.html").render(
+    return template("validation.html", whole=words.whole, percent=words.percent).render(
         parts=[_part(report, Markup) for report in reports], labels=_LABELS, tones=_TONES
     )
 

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from gatewright.cli import controller, operator, preflight, rollout, rollout_report, watch
+from gatewright.domain.duration import Duration
 from gatewright.domain.rollout import Phase
+from gatewright.domain.shadow import Shadow
 from gatewright.engine import operator as engine_operator
 from gatewright.engine import runtime
 from gatewright.testing import FakeClock
@@ -91,6 +93,22 @@ def test_preflight_refuses_a_plan_that_cannot_conclude(shell: Shell, world: Worl
     assert (good.code, plan["concludes"], len(plan["steps"])) == (0, True, 2)
     world.metrics.past = replace(world.metrics.past, per_second=500.0)
     assert "seen in the last hour" in shell("rollout", "preflight").out
+
+
+def test_preflight_counts_step_0(shell: Shell, world: World) -> None:
+    project = world.workspace.project
+    shadow = Shadow(hold=Duration(60), share=0.1)
+    policy = replace(project.rollout, shadow=shadow, min_requests=300, max_extension=4.0)
+    world.workspace = replace(world.workspace, project=replace(project, rollout=policy))
+    rows = shell("rollout", "preflight", "--rate", "20").out.splitlines()
+    assert rows[2].split("  ")[0] == "0"
+    assert "2 min 30 s for 300 copies" in rows[2]
+    weak = shell("rollout", "preflight", "--rate", "5", "--output", "json")
+    plan = json.loads(weak.out)
+    copies = plan["shadow"]
+    assert (copies["copies_s"], copies["limit_s"], copies["concludes"]) == (600.0, 300.0, False)
+    assert plan["expected_s"] == pytest.approx(copies["expected_s"] + sum(step["expected_s"] for step in plan["steps"]))
+    assert (weak.code, "step 0 (shadow)" in weak.err) == (3, True)
 
 
 def ticking(world: World, monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]) -> None:

@@ -9,7 +9,6 @@ from gatewright.stats.bootstrap import (
     block_ratio_upper,
     multinomial,
     one_sided_p,
-    paired_clusters,
     percentile_bounds,
 )
 
@@ -98,20 +97,10 @@ def test_ratio_with_the_same_blocks_cancels_what_both_share() -> None:
 
 
 def test_draws_in_several_chunks_are_all_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    values, codes = rng().normal(size=30), np.arange(30) // 3
-    whole = paired_clusters(values, values * 0.5, codes, draws=25, rng=rng())
+    values = rng().normal(size=30)
+    whole = block_quantile_upper(values, 0.5, block=3, draws=25, rng=rng())
     monkeypatch.setattr("gatewright.stats.bootstrap._CHUNK", 100)
-    chunked = paired_clusters(values, values * 0.5, codes, draws=25, rng=rng())
-    assert chunked.shape == (25,)
-    assert (chunked == whole).all()
-
-
-def test_cluster_bootstrap_has_the_spread_of_the_cluster_means() -> None:
-    clusters = rng(3).normal(size=80)
-    candidate, codes = np.repeat(clusters, 5), np.repeat(np.arange(80), 5)
-    samples = paired_clusters(candidate, np.zeros(400), codes, draws=4000, rng=rng())
-    assert samples.mean() == pytest.approx(clusters.mean(), abs=0.01)
-    assert samples.std() == pytest.approx(clusters.std() / np.sqrt(80), rel=0.06)
+    assert block_quantile_upper(values, 0.5, block=3, draws=25, rng=rng()) == whole
 
 
 def test_unusable_input_is_refused() -> None:
@@ -131,5 +120,3 @@ def test_unusable_input_is_refused() -> None:
         block_ratio_upper([1.0, 2.0], [0.0, 2.0], 0.5, block=1, draws=5, rng=rng())
     with pytest.raises(ValueError, match="must be pairs"):
         block_ratio_upper([1.0, 2.0], [1.0], 0.5, block=1, draws=5, rng=rng())
-    with pytest.raises(ValueError, match="one cluster"):
-        paired_clusters([1.0, 2.0], [1.0, 1.0], [0, 0], draws=5, rng=rng())

@@ -1,1 +1,1 @@
-"""Checks of the code before anything is trained. A check that could not really run says so: that is no pass."""
+"""Checks of code, dependencies and data before anything is trained. One that could not really run is no pass."""

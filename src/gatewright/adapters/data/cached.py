@@ -1,6 +1,7 @@
 """What every source of bytes from elsewhere does: list, bring here once, prove, lay.
 
-A kind tells three things: what there is (`listed`), how its bytes come (`chunks`), what they are called (`pin_of`).
+A kind tells what there is (`listed`), how its bytes come (`chunks`), what they are called (`pin_of`), and whether
+that is as it was (`still`, `exists`).
 """
 
 from __future__ import annotations

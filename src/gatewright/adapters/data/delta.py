@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from gatewright.adapters.data.cached import CHUNK, CachedSource, Item, Surroundings, data_items, unusable
+from gatewright.adapters.data.cached import CachedSource, Item, Surroundings, data_items, unusable
+from gatewright.adapters.data.stored import Stored
 from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.lineage import DataVersion
 from gatewright.effects.addresses import check_url
 from gatewright.effects.files import safe_join
-from gatewright.effects.opened import asking, opened
 from gatewright.ports import Pin
 
 _AT = "?version="
@@ -41,7 +41,7 @@ class DeltaSource(CachedSource):
 
     def __init__(self, options: Options, context: Surroundings) -> None:
         super().__init__(context)
-        self._systems: dict[str, Any] = {}
+        self._stored = Stored()
 
     def listed(self, uri: str, version: DataVersion | None) -> tuple[Item, ...]:
         """The files of the table now, or in the version that was pinned."""
@@ -61,15 +61,7 @@ class DeltaSource(CachedSource):
 
     def chunks(self, item: Item) -> Iterator[bytes]:
         """The bytes of one parquet file."""
-        if "://" not in item.at:
-            with Path(item.at).open("rb") as file:
-                while chunk := file.read(CHUNK):
-                    yield chunk
-            return
-        scheme = check_url(item.at)
-        with asking(scheme, item.at), self._system(scheme).open(item.at, "rb") as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
+        return self._stored.chunks(item.at)
 
     def still(self, item: Item) -> bool:
         """The files of a Delta table are never rewritten."""
@@ -77,11 +69,7 @@ class DeltaSource(CachedSource):
 
     def exists(self, item: Item) -> bool:
         """Whether the file is there: the log names it also after it was vacuumed."""
-        if "://" not in item.at:
-            return Path(item.at).is_file()
-        scheme = check_url(item.at)
-        with asking(scheme, item.at):
-            return bool(self._system(scheme).exists(item.at))
+        return self._stored.exists(item.at)
 
     def pin_of(self, uri: str, items: Sequence[Item]) -> Pin | None:
         """The number of the table's version."""
@@ -123,11 +111,6 @@ class DeltaSource(CachedSource):
             raise WorldFailed(f"{uri}: {_words(error)}", fix="is the service up? Are there credentials?") from error
         _refuse_partial(table, uri)
         return table
-
-    def _system(self, scheme: str) -> Any:
-        if scheme not in self._systems:
-            self._systems[scheme] = opened(scheme)
-        return self._systems[scheme]
 
 
 def _refuse_partial(table: Any, uri: str) -> None:

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from gatewright.adapters.data.cached import CHUNK, CachedSource, Item, Surroundings, data_items, unusable
+from gatewright.adapters.data.stored import Stored
 from gatewright.config.nodes import parse
-from gatewright.domain.errors import DataError, UnusableInput, WorldFailed
+from gatewright.domain.errors import DataError, UnusableInput
 from gatewright.domain.lineage import DataVersion
 from gatewright.effects.addresses import check_url
 from gatewright.effects.files import read_bytes, safe_join
-from gatewright.effects.opened import asking, opened
 from gatewright.ports import Pin
 
 _LIMIT = 1 << 20
@@ -52,7 +52,7 @@ class DvcSource(CachedSource):
 
     def __init__(self, options: Options, context: Surroundings) -> None:
         super().__init__(context)
-        self._systems: dict[str, Any] = {}
+        self._stored = Stored()
 
     def listed(self, uri: str, version: DataVersion | None) -> tuple[Item, ...]:
         """The data files that the `.dvc` file names now, or those with the md5 that `version` pinned."""
@@ -74,20 +74,7 @@ class DvcSource(CachedSource):
 
     def chunks(self, item: Item) -> Iterator[bytes]:
         """The bytes of `item`, from where `listed` found them."""
-        if "://" not in item.at:
-            try:
-                with Path(item.at).open("rb") as file:
-                    while chunk := file.read(CHUNK):
-                        yield chunk
-            except FileNotFoundError:
-                raise
-            except OSError as error:
-                raise WorldFailed(f"{item.at}: {error.strerror}", fix="mend its rights, or run dvc pull") from error
-            return
-        scheme = check_url(item.at)
-        with asking(scheme, item.at), self._system(scheme).open(item.at, "rb") as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
+        return self._stored.chunks(item.at)
 
     def still(self, item: Item) -> bool:
         """Bytes with an md5 do not change."""
@@ -95,11 +82,7 @@ class DvcSource(CachedSource):
 
     def exists(self, item: Item) -> bool:
         """Whether the bytes are in the cache or the remote."""
-        if "://" not in item.at:
-            return Path(item.at).is_file()
-        scheme = check_url(item.at)
-        with asking(scheme, item.at):
-            return bool(self._system(scheme).exists(item.at))
+        return self._stored.exists(item.at)
 
     def pin_of(self, uri: str, items: Sequence[Item]) -> Pin | None:
         """The md5 that stands in the `.dvc` file, with which DVC finds these bytes again."""
@@ -109,7 +92,7 @@ class DvcSource(CachedSource):
         """Path → md5 of the files of a folder."""
         at = self._at(place, out, md5, None, False)
         try:
-            data = b"".join(self.chunks(Item(path=out.path, at=at, size=None)))
+            data = self._list_of_files(out, at)
         except FileNotFoundError as error:
             raise unusable(place.name, f"the list of its files ({md5}) is in no cache and no remote") from error
         if hashlib.md5(data, usedforsecurity=False).hexdigest() != md5.removesuffix(_DIR):
@@ -118,6 +101,14 @@ class DvcSource(CachedSource):
             return {_checked(str(each["relpath"]), at): _hex(str(each["md5"]), at) for each in json.loads(data)}
         except (ValueError, KeyError, TypeError) as error:
             raise unusable(at, "is no list of files as DVC 3 writes it") from error
+
+    def _list_of_files(self, out: _Out, at: str) -> bytes:
+        data = bytearray()
+        for chunk in self.chunks(Item(path=out.path, at=at, size=None)):
+            data += chunk
+            if len(data) > _MANIFEST_LIMIT:
+                raise unusable(at, f"the list of files is longer than {_MANIFEST_LIMIT:,} bytes")
+        return bytes(data)
 
     def _at(self, place: Path, out: _Out, md5: str, name: str | None, alone: bool) -> str:
         """Where the bytes with this md5 are: cache, checked-out file with that md5, or the remote they would be in."""
@@ -139,11 +130,6 @@ class DvcSource(CachedSource):
             return str((home / ".dvc" / url / tail).resolve())
         check_url(url)
         return f"{url.rstrip('/')}/{tail}"
-
-    def _system(self, scheme: str) -> Any:
-        if scheme not in self._systems:
-            self._systems[scheme] = opened(scheme)
-        return self._systems[scheme]
 
 
 def _read_out(place: Path, uri: str) -> _Out:

@@ -19,7 +19,6 @@ from urllib.parse import quote
 from annotated_types import MinLen, Predicate
 
 from gatewright.adapters.metrics import by_weight, counted
-from gatewright.adapters.metrics.addresses import server_address
 from gatewright.adapters.metrics.by_weight import Counts
 from gatewright.adapters.metrics.counted import Reading
 from gatewright.adapters.metrics.placeholders import ROLES, Role, Template, filled, values_of
@@ -29,6 +28,7 @@ from gatewright.domain.errors import GatewrightError, WorldFailed
 from gatewright.domain.evidence import History, Look
 from gatewright.domain.rollout import Rollout
 from gatewright.effects.asking import ask
+from gatewright.effects.service_addresses import server_address
 from gatewright.ports import Context
 
 _COUNTERS = ("total", "2xx", "3xx", "4xx", "active", "pending_failure_eject")

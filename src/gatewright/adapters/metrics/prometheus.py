@@ -16,7 +16,6 @@ from typing import Annotated
 from annotated_types import MinLen, Predicate
 
 from gatewright.adapters.metrics import by_weight, counted
-from gatewright.adapters.metrics.addresses import server_address
 from gatewright.adapters.metrics.by_weight import Counts
 from gatewright.adapters.metrics.counted import Reading
 from gatewright.adapters.metrics.placeholders import ROLES, Role, filled, values_of
@@ -27,6 +26,7 @@ from gatewright.domain.duration import Duration
 from gatewright.domain.errors import GatewrightError, WorldFailed
 from gatewright.domain.evidence import History, Look
 from gatewright.domain.rollout import Rollout
+from gatewright.effects.service_addresses import server_address
 from gatewright.ports import Context
 from gatewright.rules.evidence import interval_s
 

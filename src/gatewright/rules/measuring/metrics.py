@@ -6,7 +6,6 @@ axes, so that slices and bootstrap replicates cost one call. A number is NaN whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -158,13 +157,6 @@ class Outcomes:
         occurs = (answered + labelled) > 0
         scores = np.where(occurs, _of_one(name, right, answered, labelled), 0.0)
         return _ratio(scores.sum(axis=-1), occurs.sum(axis=-1))
-
-
-def metric_values(
-    name: MetricName | str, outcomes: Sequence[Outcome], counts: Any, arm: Arm, positive: int, *, binary: bool = True
-) -> Floats:
-    """(…, outcomes) counts → (…) values of the metric `name` of `arm`."""
-    return Outcomes(outcomes=tuple(outcomes), positive=positive, binary=binary).metric(name, counts, arm)
 
 
 def _of_one(name: str, right: Floats, answered: Floats, labelled: Floats) -> Floats:

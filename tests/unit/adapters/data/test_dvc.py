@@ -86,6 +86,12 @@ def test_a_damaged_cache_is_refused(source: DvcSource, project: Path) -> None:
         source.current("data.dvc")
 
 
+def test_a_list_of_files_without_end_is_refused(source: DvcSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatewright.adapters.data.dvc._MANIFEST_LIMIT", 100)
+    with pytest.raises(DataError, match="the list of files is longer than 100 bytes"):
+        source.current("data.dvc")
+
+
 def test_a_damaged_list_of_files_is_refused(source: DvcSource, project: Path) -> None:
     listed = project / ".dvc/cache/files/md5/fa/ff09fba666dad88b84849eea194cca.dir"
     listed.write_bytes(listed.read_bytes().replace(b"2015", b"2014"))

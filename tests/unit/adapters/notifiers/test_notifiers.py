@@ -24,7 +24,7 @@ from gatewright.domain.notice import Notice
 from gatewright.ports import Context
 from gatewright.store.database import Database
 from gatewright.testing import FakeClock
-from tests.fixtures.live import free_port
+from tests.fixtures.ports import free_port
 
 SECRET = "/services/T000/B000/a-secret"
 NOTICE = Notice(
