@@ -14,7 +14,7 @@ from gatewright.config.nodes import Document, parse
 from gatewright.config.problems import Path as Location
 from gatewright.config.problems import dotted, failure, nearest, shown, unknown
 from gatewright.config.reader import read_value
-from gatewright.config.serving_rules import unseen
+from gatewright.config.serving_rules import apart, shared_endpoints, unseen
 from gatewright.config.shorthand import written_out
 from gatewright.config.state_rules import one_state
 from gatewright.domain.documents import canonical_json, sha256
@@ -91,6 +91,7 @@ def read_configuration(path: Path, plugins: PluginOptions) -> Configuration:
             projects[model.name] = found
     if not problems:
         problems.extend(shared_ports(projects, models))
+        problems.extend(shared_endpoints(projects, models))
         problems.extend(one_state(projects, models))
     if problems:
         raise failure(ConfigError, file, problems)
@@ -116,6 +117,8 @@ def _read_one(document: Document, root: Path, plugins: PluginOptions) -> tuple[P
     serving, evidence = parts["serving"], parts["evidence"]
     if serving is not None and evidence is not None:
         _tell(problems, unseen(document, plugins.names("gateways"), serving.kind, evidence.kind))
+    if project is not None and not problems:
+        _tell(problems, apart(document, project.model, parts))
     return (replace(project, **parts) if project is not None and not problems else None), problems
 
 

@@ -1,4 +1,4 @@
-"""What is installed here: one registry, ways of serving, kinds of evidence, of telling and of starting."""
+"""What is installed here: registries, ways of serving, kinds of evidence, of telling and of starting."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from gatewright.adapters.metrics.prometheus import Options as PrometheusOptions
 from gatewright.adapters.notifiers.command import Options as CommandOptions
 from gatewright.adapters.notifiers.webhook import Options as WebhookOptions
 from gatewright.adapters.registries.local import Options as LocalOptions
+from gatewright.adapters.registries.sagemaker.registry import Options as SagemakerRegistryOptions
 from gatewright.adapters.traffic.envoy.options import Options as EnvoyOptions
 from gatewright.adapters.traffic.sagemaker.options import Options as SagemakerOptions
 from gatewright.adapters.triggers.branch import Options as BranchOptions
@@ -33,6 +34,7 @@ class Installed:
 
     _kinds = {  # noqa: RUF012
         ("registries", "local"): LocalOptions,
+        ("registries", "sagemaker"): SagemakerRegistryOptions,
         ("traffic", "envoy"): EnvoyOptions,
         ("traffic", "sagemaker"): SagemakerOptions,
         ("gateways", "envoy"): EnvoyOptions,

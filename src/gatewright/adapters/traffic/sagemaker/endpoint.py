@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from gatewright.domain.errors import WorldFailed
@@ -13,7 +14,7 @@ from gatewright.effects.aws import Refused, asking, is_absent
 from gatewright.effects.failpoints import failpoint
 
 _BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
-_DEAD = ("Failed", "OutOfService", "UpdateRollbackFailed")
+_DEAD = ("Failed", "OutOfService")  # UpdateRollbackFailed serves, with a mix of old and new
 _UNSERVED = ("Creating", *_DEAD)
 _INVALID = ("ValidationException", "ResourceInUse")
 _DIGITS = 4  # SageMaker keeps weights in 32 bits: 99.9 comes back as 99.90000153
@@ -31,13 +32,17 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """The endpoint as it was described: status, configuration, variants, why it failed, and when it last changed."""
+    """The endpoint as it was described: status, configuration, variants, why it failed, and when it last changed.
+
+    `at` is the moment by the clock of AWS; None when it did not say.
+    """
 
     status: str
     config: str
     variants: tuple[Variant, ...]
     failure: str
     moved: datetime
+    at: datetime | None = None
 
     @property
     def busy(self) -> bool:
@@ -65,10 +70,13 @@ class Seen:
         return round(100.0 * found.weight / whole, _DIGITS) if found and whole and self.serves else 0.0
 
     def divides(self, shares: Mapping[str, float]) -> bool:
-        """Whether it was asked for exactly these shares, in per cent, of the variants that it has."""
-        whole = sum(variant.desired for variant in self.variants)
-        asked = {each.name: round(100.0 * each.desired / whole, _DIGITS) if whole else 0.0 for each in self.variants}
-        return all(abs(asked[name] - shares.get(name, 0.0)) < 10**-_DIGITS for name in asked)
+        """Whether the variants that it has were asked for exactly these shares, in per cent, and have them.
+
+        Both: of an order that SageMaker gave up the wish may be left, and nothing works on it any more.
+        """
+        asked = {each.name: each.desired for each in self.variants}
+        given = {each.name: each.weight for each in self.variants}
+        return _are(asked, shares) and _are(given, shares)
 
 
 class Endpoint:
@@ -156,7 +164,21 @@ def _seen(found: Mapping[str, Any]) -> Seen:
         variants=variants,
         failure=str(found.get("FailureReason") or ""),
         moved=found["LastModifiedTime"],
+        at=_told_at(found),
     )
+
+
+def _are(weights: Mapping[str, float], shares: Mapping[str, float]) -> bool:
+    whole = sum(weights.values())
+    found = {name: round(100.0 * weight / whole, _DIGITS) if whole else 0.0 for name, weight in weights.items()}
+    return all(abs(share - shares.get(name, 0.0)) < 10**-_DIGITS for name, share in found.items())
+
+
+def _told_at(found: Mapping[str, Any]) -> datetime | None:
+    try:
+        return parsedate_to_datetime(found["ResponseMetadata"]["HTTPHeaders"]["date"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _weight(variant: Mapping[str, Any], key: str) -> float:

@@ -14,12 +14,14 @@ from functools import cached_property
 from typing import Any
 
 from gatewright.adapters.traffic.sagemaker.options import UNGUARDED, Options
+from gatewright.domain.documents import sha256
 from gatewright.effects.aws import Refused, asking, opened
 from gatewright.effects.failpoints import failpoint
 
 _GONE = "ResourceNotFoundException"
 _THERE = "ConflictException"
 _TARGET = "scheduler:::aws-sdk:sagemaker:updateEndpointWeightsAndCapacities"
+_LONGEST = 64
 _RETRIES = {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86400}
 
 
@@ -28,10 +30,13 @@ class Guard:
 
     def __init__(self, options: Options, endpoint: str) -> None:
         self._options, self._endpoint = options, endpoint
-        self._name = f"gatewright-{endpoint}"[:64]
+        self._name = schedule_name(endpoint)
 
     def renew(self, until: datetime, shares: Mapping[str, float]) -> None:
-        """At `until`, in UTC, the variants get these weights; the schedule that was there moves."""
+        """At `until`, in UTC, or the full minute after it, the variants get these weights; a schedule moves.
+
+        Scheduler invokes at some second of the minute that it is told (its user guide, "schedule types").
+        """
         if self._options.guard == UNGUARDED:
             return
         wanted = self._schedule(until, shares)
@@ -80,7 +85,7 @@ class Guard:
     def _schedule(self, until: datetime, shares: Mapping[str, float]) -> dict[str, Any]:
         weights = [{"VariantName": name, "DesiredWeight": share} for name, share in shares.items()]
         partition = self._options.guard.split(":")[1]
-        at = until + timedelta(seconds=1) if until.microsecond else until
+        at = until + timedelta(seconds=-until.timestamp() % 60)
         return {
             "Name": self._name,
             "Description": f"gives the traffic of {self._endpoint} back to stable unless the lease is renewed",
@@ -106,3 +111,9 @@ class Guard:
     @cached_property
     def _client(self) -> Any:
         return opened("scheduler", self._options.region, self._options.timeout.seconds)
+
+
+def schedule_name(endpoint: str) -> str:
+    """`gatewright-ENDPOINT`; shortened where Scheduler allows no such length, and still a name of its own."""
+    name = f"gatewright-{endpoint}"
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 17]}-{sha256(endpoint.encode())[-16:]}"

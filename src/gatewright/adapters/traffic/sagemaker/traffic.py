@@ -19,7 +19,7 @@ from gatewright.adapters.traffic.sagemaker.parts import Parts
 from gatewright.adapters.traffic.sagemaker.written import WrittenAnywhere
 from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.lineage import Artifact
-from gatewright.domain.rollout import ArmState, Rollout, TrafficState
+from gatewright.domain.rollout import ArmState, Phase, Rollout, TrafficState
 from gatewright.domain.routing import cluster_name
 from gatewright.effects.aws import opened
 from gatewright.effects.model_packages import PackageGroup
@@ -65,6 +65,8 @@ class SagemakerTraffic:
             stable = self._arm(seen, rollout.stable, rollout) if rollout.stable else None
         except (UnusableInput, WorldFailed) as error:
             return TrafficState(weight=None, error=str(error))
+        if self._may_still_come(seen, rollout):
+            return TrafficState(weight=None, error=f"endpoint {self._name} is being made: it can be deleted after that")
         weight = seen.share(cluster_name(rollout.canary)) if seen else 0.0
         return TrafficState(weight=weight, settled=settled, canary=canary, stable=stable)
 
@@ -72,27 +74,33 @@ class SagemakerTraffic:
         """Ask for `weight` per cent, after the schedule that takes it back stands at the end of the lease.
 
         LeaseLost for an outdated epoch or a quarantined digest. Of an endpoint with one variant the weight is all or
-        nothing: a first deployment that is rolled back has its endpoint deleted.
+        nothing: a first deployment that is rolled back has its endpoint deleted. A variant of stable that somebody has
+        taken away comes back.
         """
         route = self._intents.divide(rollout, weight)
         if route is None:
+            if self._intents.own(rollout) is not None:
+                self.tend()  # the end is not recorded yet, and has to last until then
             return
-        canary = cluster_name(rollout.canary)
         seen = self._endpoint.look()
         if rollout.stable is None:
-            if weight == 0.0 and seen is not None and not seen.busy:
+            if rollout.phase is Phase.ROLLING_BACK and seen is not None and not seen.busy:
                 self._endpoint.delete()
             return
-        shares = {cluster_name(rollout.stable): 100.0 - weight, canary: weight}
-        if weight > 0:
-            self._guard.renew(
-                self._context.clock.now() + timedelta(seconds=route.lease_s),
-                {cluster_name(rollout.stable): 100.0, canary: 0.0},
-            )
+        stable, canary = cluster_name(rollout.stable), cluster_name(rollout.canary)
         if seen is None or seen.variant(canary) is None:
             return
-        if not seen.busy and not seen.dead and not seen.divides(shares):
-            self._endpoint.weigh(shares)
+        if weight > 0:
+            now = seen.at or self._context.clock.now()  # a clock here that is wrong moves no dead-man switch
+            self._guard.renew(now + timedelta(seconds=route.lease_s), {stable: 100.0, canary: 0.0})
+        shares = {stable: 100.0 - weight, canary: weight}
+        if seen.busy or seen.dead or seen.divides(shares):
+            return
+        if seen.variant(stable) is None:
+            self._endpoint.update(self._config_with(rollout, seen))
+            return
+        strange = {each.name: 0.0 for each in seen.variants if each.desired and each.name not in shares}
+        self._endpoint.weigh({**strange, **shares})
 
     def finish(self, rollout: Rollout) -> None:
         """Promoted: the canary's variant keeps all traffic, the old one stays warm. Rolled back: it is unloaded."""
@@ -113,18 +121,19 @@ class SagemakerTraffic:
         if route is None:
             return None
         seen = self._endpoint.look()
-        if seen is None or seen.dead:
-            self._guard.drop()
-            return None
-        if seen.busy:
+        if seen is not None and seen.busy:
             return f"endpoint {self._name} is {seen.status}"
-        if route.stable is None:
+        if seen is not None and route.stable is None:
             self._endpoint.delete()
             return f"endpoint {self._name} is being deleted: nothing serves before the first deployment"
+        if seen is None or seen.dead or route.stable is None:
+            self._guard.drop()
+            return None
         return self._tended(route, seen, cluster_name(route.stable))
 
     def _tended(self, route: Route, seen: Seen, stable: str) -> str | None:
         if seen.variant(stable) is None:
+            self._guard.drop()
             return None  # the endpoint was changed by other hands: status tells it, the next rollout refuses it
         wanted = {stable: 100.0}
         if not seen.divides(wanted):
@@ -150,12 +159,13 @@ class SagemakerTraffic:
         self._endpoint.create(config, {**self._options.tags, **self._tags})
 
     def _config_with(self, rollout: Rollout, seen: Seen) -> str:
-        """What the endpoint has, with the canary's variant; what an earlier rollout left without traffic is dropped."""
+        """What it has, with a variant for each arm; what an earlier rollout left without traffic is dropped."""
         variants, more = self._parts.variants_of(seen.config)
         arms = {cluster_name(arm) for arm in (rollout.canary, rollout.stable) if arm}
         kept = [each for each in variants if each["VariantName"] in arms or not _OURS.fullmatch(each["VariantName"])]
-        if cluster_name(rollout.canary) not in {each["VariantName"] for each in kept}:
-            kept.append(self._variant(rollout.canary, 0.0))
+        present = {each["VariantName"] for each in kept}
+        missing = [arm for arm in (rollout.stable, rollout.canary) if arm and cluster_name(arm) not in present]
+        kept += [self._variant(arm, 0.0) for arm in missing]
         return self._parts.configure(rollout.id, kept, more)
 
     def _variant(self, digest: str, weight: float) -> dict[str, Any]:
@@ -179,19 +189,39 @@ class SagemakerTraffic:
                 fix="look at the endpoint in AWS; gatewright status tells what is recorded",
             )
 
+    def _may_still_come(self, seen: Seen | None, rollout: Rollout) -> bool:
+        """Whether it will serve what is rolled back: a lone variant gets everything as soon as its endpoint is made."""
+        lone = rollout.stable is None and rollout.phase is Phase.ROLLING_BACK
+        return lone and seen is not None and not seen.serves and not seen.dead
+
     def _arm(self, seen: Seen | None, digest: str, rollout: Rollout) -> ArmState | None:
-        if seen is None:
-            return None
-        if seen.dead:
-            return ArmState(digest=digest, ready=False, error=f"endpoint {self._name} is {seen.status}: {seen.failure}")
-        found = seen.variant(cluster_name(digest))
-        if found is None:
-            error = f"SageMaker could not start it: {seen.failure}" if self._failed(seen, rollout) else None
-            return ArmState(digest=digest, ready=False, error=error if digest == rollout.canary else None)
+        found = seen.variant(cluster_name(digest)) if seen else None
+        if seen is None or seen.dead or found is None:
+            error = self._why_missing(seen, digest, rollout)
+            return ArmState(digest=digest, ready=False, error=error) if seen or error else None
         answers = seen.serves and found.instances != 0
-        if answers and not self._parts.proven(seen.config, digest, self._packages, self._context.model):
+        # What goes back needs no proof: whoever has deleted the version must not keep its traffic from going.
+        proof = answers and not rollout.phase.terminal and rollout.phase is not Phase.ROLLING_BACK
+        if proof and not self._parts.proven(seen.config, digest, self._packages, self._context.model):
             return ArmState(digest=digest, ready=False, error=f"{found.name} runs other bytes than are registered")
         return ArmState(digest=digest, ready=answers)
+
+    def _why_missing(self, seen: Seen | None, digest: str, rollout: Rollout) -> str | None:
+        """What is wrong with an arm that is not there; None while it may still come.
+
+        A canary that never had traffic is not blamed for an endpoint that is gone: then stable is down.
+        """
+        canary, divided = digest == rollout.canary, rollout.weight > 0
+        if seen is None:
+            return f"there is no endpoint {self._name} any more" if divided else None
+        if seen.dead:
+            blamed = not canary or divided or not rollout.compared
+            return f"endpoint {self._name} is {seen.status}: {seen.failure}" if blamed else None
+        if canary and self._failed(seen, rollout):
+            return f"SageMaker could not start it: {seen.failure}"
+        if seen.busy or (canary and not divided):
+            return None
+        return f"endpoint {self._name} has no variant {cluster_name(digest)} any more"
 
     def _failed(self, seen: Seen, rollout: Rollout) -> bool:
         """Whether SageMaker has tried to take the canary in, and gave up: it serves on as it was, and says why."""
