@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from gatewright.domain.errors import WorldFailed
+from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.rollout import Phase, Rollout
 from gatewright.engine.controller import Controller
 from gatewright.engine.fleet import Fleet
 from gatewright.store.records import Event
+from gatewright.store.routes import Route
 from gatewright.testing import FakeClock, FakeTraffic, Silent
 from gatewright.workspace import Workspace
 from tests.fixtures import toy
@@ -134,3 +135,38 @@ def test_a_signal_ends_it_and_gives_the_leases_back(world: World, monkeypatch: p
     assert told.events[-1]["event"] == "stopped"
     elsewhere = Controller(replace(world.workspace, owner="elsewhere:1"), Silent())
     assert elsewhere.tick(world.rollout).phase is Phase.PROGRESSING
+
+
+class Far(FakeTraffic):
+    """Traffic that a service divides; `tended` counts."""
+
+    distant = True
+    tended = 0
+
+    def tend(self) -> str | None:
+        self.tended += 1
+        return None
+
+
+def test_what_ended_before_it_began_is_tended_and_a_model_that_is_gone_is_told_once(world: World) -> None:
+    far = replace(world.workspace, traffic=Far())
+    for model in ("ended", "gone"):
+        route = Route(
+            model=model, rollout="r0", stable=OLD, canary=None, weight=0.0, epoch=1, revision=0, renewals=0, lease_s=0.0
+        )
+        world.workspace.routes.put(route)
+    told = Told()
+    driving = fleet(world, told, ended=far)
+
+    def opened(model: str) -> Workspace:
+        if model == "gone":
+            raise UnusableInput("there is no model 'gone'", fix="models: toy")
+        return {"ended": far}.get(model, world.workspace)
+
+    driving._open_model = opened
+    for _ in range(3):
+        world.clock.forward(60.0)
+        driving.look()
+    assert isinstance(far.traffic, Far)
+    assert far.traffic.tended == 3
+    assert [each["model"] for each in told.events if each["event"] == "error"] == ["gone"]

@@ -25,7 +25,7 @@ from gatewright.store.runs import RunFolder
 from gatewright.workspace import Workspace
 
 _SETTLING = (Phase.PENDING, Phase.PROMOTING, Phase.ROLLING_BACK)
-_SETTLING_S, _SETTLING_FAR_S = 0.2, 5.0
+_SETTLING_S, _SETTLING_FAR_S = 0.2, 15.0
 
 
 class Controller:

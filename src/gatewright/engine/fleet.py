@@ -64,6 +64,7 @@ class Fleet:
         self._keep_runtime = keep_runtime
         self._workspaces: dict[str, Workspace] = {}
         self._charges: dict[str, _Charge] = {}
+        self._closed: set[str] = set()
         self._stopping = False
         self._tended = 0.0
 
@@ -113,8 +114,19 @@ class Fleet:
         if now < self._tended + _TEND_S:
             return
         self._tended = now
+        for model in self._rollouts.divided():
+            if model not in self._workspaces and model not in self._closed:
+                self._open(model)
         for workspace in self._workspaces.values():
             tend_once(workspace, self._progress)
+
+    def _open(self, model: str) -> None:
+        """For what ended before this daemon began; a model that is not configured any more is told once."""
+        try:
+            self._workspaces[model] = self._open_model(model)
+        except GatewrightError as error:
+            self._closed.add(model)
+            self._tell("error", rollout="", model=model, error=str(error), fix=error.fix)
 
     def _refresh(self) -> None:
         """What other machines have started; that they cannot be asked does not end what is driven here."""

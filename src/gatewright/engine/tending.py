@@ -6,7 +6,7 @@ from gatewright.domain.errors import LeaseLost, WorldFailed
 from gatewright.ports import DistantTraffic, Progress
 from gatewright.workspace import Workspace
 
-_BETWEEN_S = 10.0
+_BETWEEN_S = 15.0
 _LONGEST_S = 1200.0
 
 

@@ -95,6 +95,11 @@ class Rollouts:
         sql = "SELECT id, model FROM rollouts WHERE phase NOT IN ('promoted', 'rolled_back') ORDER BY rowid"
         return tuple((row["id"], row["model"]) for row in self._database.rows(sql))
 
+    def divided(self) -> tuple[str, ...]:
+        """Models whose traffic a rollout has divided, and none divides now."""
+        rows = self._database.rows("SELECT model FROM routes WHERE canary IS NULL ORDER BY model")
+        return tuple(row["model"] for row in rows)
+
     def lease(self, rollout: Rollout, owner: str, now: datetime, seconds: float) -> Rollout:
         """Take or renew the lease. A new owner gets a higher epoch; LeaseLost while another owner's lease runs.
 

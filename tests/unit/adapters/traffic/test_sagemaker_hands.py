@@ -173,6 +173,19 @@ class TestGuardOfAnEnd:
         world.settle(traffic, rollout)
         assert traffic.state(rollout).weight == 100.0
 
+    def test_weight_that_came_after_an_end_does_not_stop_the_next_rollout(self, world: World) -> None:
+        traffic, rollout = divided(world)
+        back = replace(rollout, phase=Phase.ROLLED_BACK, weight=0.0)
+        traffic.finish(back)
+        traffic.tend()
+        world.settle(traffic, back)
+        world.server.joined(world.own, cluster_name(rollout.canary), 25.0)
+        traffic, after = world.traffic(), world.rollout("three", "one")
+        for _ in range(3):
+            world.prepare(traffic, after)
+            world.settle(traffic, after)
+        assert (traffic.state(after).weight, world.weights().get("two", 0.0)) == (0.0, 0.0)
+
     def test_it_comes_at_a_full_minute_and_never_before_the_lease_ends(self, world: World) -> None:
         world.clock.forward(7.5)
         divided(world)

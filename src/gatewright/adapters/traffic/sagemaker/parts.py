@@ -40,6 +40,7 @@ class Parts:
         self._tags = [{"Key": key, "Value": value} for key, value in {**options.tags, **tags}.items()]
         self._containers: dict[str, Container] = {}
         self._proven: dict[tuple[str, str], bool] = {}
+        self._configs: dict[str, Mapping[str, Any]] = {}  # none of them ever changes
 
     def variant(self, digest: str, weight: float, packages: PackageGroup, model: str) -> dict[str, Any]:
         """The variant of a registered version, its model made. WorldFailed when the version is not registered."""
@@ -62,9 +63,8 @@ class Parts:
 
     def variants_of(self, config: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """The variants of a configuration as they were asked for, and what else it says that is to be kept."""
-        with self._asked("config-look"):
-            found = self._client.describe_endpoint_config(EndpointConfigName=config)
-            return list(found["ProductionVariants"]), {key: found[key] for key in _KEPT if found.get(key)}
+        found = self._config(config)
+        return list(found["ProductionVariants"]), {key: found[key] for key in _KEPT if found.get(key)}
 
     def configure(self, purpose: str, variants: Sequence[Mapping[str, Any]], more: Mapping[str, Any]) -> str:
         """The name of a configuration with these variants, made unless it is there; one of its own for each purpose."""
@@ -83,9 +83,8 @@ class Parts:
     def made_at(self, config: str) -> datetime | None:
         """When the configuration was made; None when there is none."""
         try:
-            with self._asked("config-look"):
-                made: datetime = self._client.describe_endpoint_config(EndpointConfigName=config)["CreationTime"]
-                return made
+            made: datetime = self._config(config)["CreationTime"]
+            return made
         except Refused as error:
             if is_absent(error):
                 return None
@@ -100,6 +99,13 @@ class Parts:
             container = self._container(digest, packages, model)
             self._proven[key] = bool(names) and self._runs(names[0]) == container
         return self._proven[key]
+
+    def _config(self, name: str) -> Mapping[str, Any]:
+        if name not in self._configs:
+            with self._asked("config-look"):
+                found = self._client.describe_endpoint_config(EndpointConfigName=name)
+                self._configs[name] = {key: found[key] for key in ("ProductionVariants", "CreationTime")} | found
+        return self._configs[name]
 
     def _model(self, digest: str, packages: PackageGroup, model: str) -> str:
         options, container = self._options, self._container(digest, packages, model)

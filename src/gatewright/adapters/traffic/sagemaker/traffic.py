@@ -45,6 +45,8 @@ class SagemakerTraffic:
 
         UnusableInput when the endpoint serves what Gatewright did not put there.
         """
+        if self._intents.own(rollout) is None:
+            self.tend()  # weight that came after an end goes back, before it is taken for somebody else's
         self._intents.prepare(rollout, canary, stable)
         seen = self._endpoint.look()
         if seen is None:
