@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.fixtures.ports import free_port
-from tests.fixtures.scratch import onnx_repository, sklearn_repository
+from tests.fixtures.scratch import onnx_repository, reporting_repository, sklearn_repository
 
 GATEWRIGHT = str(Path(sys.executable).with_name("gatewright"))
 
@@ -80,3 +81,23 @@ def test_a_first_run_reaches_production(tmp_path: Path, kind: str) -> None:
         assert "promoted: all traffic is on the new version, read back" in run.stdout
     finally:
         gatewright(root, "serve", "stop")
+
+
+def test_the_job_that_init_writes_for_a_report_passes_and_fails_as_the_report_does(tmp_path: Path) -> None:
+    root = reporting_repository(tmp_path / "shop")
+    well(root, "init", "--yes", "--target", "gitlab")
+    job = yaml.safe_load((root / ".gitlab-ci.yml").read_text())["gate"]
+    path = f"{Path(GATEWRIGHT).parent}{os.pathsep}{os.environ['PATH']}"
+
+    def ran() -> int:
+        words = ["bash", "-e", "-c", "\n".join(job["script"])]
+        done = subprocess.run(words, cwd=root, env={**os.environ, "PATH": path}, capture_output=True, check=False)
+        return done.returncode
+
+    assert ran() == 2  # nothing to compare with yet
+    (root / "baselines").mkdir()
+    (root / "baselines" / "production.json").write_bytes((root / "eval.json").read_bytes())
+    assert ran() == 0
+    script = root / "evaluate.py"
+    script.write_text(script.read_text().replace("> 90", "> 110"))
+    assert ran() == 1

@@ -93,6 +93,34 @@ def test_each_stage_in_a_clone_of_its_own_up_to_the_promotion(jobs: Jobs) -> Non
     assert "rollout-promoted" in subjects
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_machine_in_place_of_the_one_that_deployed_serves_the_same(jobs: Jobs) -> None:
+    jobs.deploy.bootstrap()
+    jobs.deploy.command("serve", "stop")
+    host = jobs.fresh()
+    try:
+        (followed,) = jobs.do("serve", "start", at=host)["followed"]
+        assert (followed["version"]["number"], followed["moved"]) == (1, True)
+        host.until("the version that production serves answers here", host.serves)
+        assert jobs.do("status", at=host)["astray"] is None
+        assert jobs.do("serve", "start", at=host)["followed"] == []
+        _restart_without_the_remote(jobs, host)
+    finally:
+        host.command("serve", "stop")
+
+
+def _restart_without_the_remote(jobs: Jobs, host: Project) -> None:
+    """A machine that has lost the remote starts again with what it served last, and says so."""
+    away = jobs.remote.rename(jobs.remote.with_suffix(".away"))
+    try:
+        jobs.do("serve", "stop", at=host)
+        assert "git ls-remote failed" in jobs.do("serve", "start", at=host)["doubt"]
+    finally:
+        away.rename(jobs.remote)
+    host.until("what was served last answers again", host.serves)
+
+
 def _tick_until_promoted(jobs: Jobs) -> None:
     for _ in range(100):
         if phase(jobs) is Phase.PROMOTED:

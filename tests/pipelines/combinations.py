@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from gatewright.ci.gate_only import SUFFIX, gate_pipeline
 from gatewright.ci.github import github_files
 from gatewright.ci.gitlab import gitlab_files
 from gatewright.ci.jenkins import jenkins_files
@@ -90,8 +91,32 @@ COMBINATIONS: dict[str, tuple[Mapping[str, Any], Form]] = {
     "everything": (EVERYTHING, "own"),
     "everything-reusable": ({**EVERYTHING, "after": ["build"]}, "reusable"),
 }
+_REPORTS: tuple[tuple[str, str, str | None, Form], ...] = (
+    ("report", "", None, "own"),
+    ("report-below", "services/employment", "requirements.txt", "own"),
+    ("report-reusable", "", "requirements.txt", "reusable"),
+)
+REPORTS: dict[str, tuple[Pipeline, Form]] = {
+    name: (
+        gate_pipeline(
+            model="employment",
+            branch="main",
+            folder=folder,
+            commands=(("python", "tools/evaluate it.py"), ("gatewright", "gate", "eval.json")),
+            install=(("pip", "install", "gatewright==1.0"),),
+            requirements=requirements,
+        ),
+        form,
+    )
+    for name, folder, requirements, form in _REPORTS
+}
+"""What `init` writes for a team that has a report of its own."""
 REPRESENTATIVE = ("default", "after", "gates-only-hosted", "secrets-reusable", "everything")
-WRITERS = {"github": github_files, "gitlab": gitlab_files, "jenkins": jenkins_files}
+WRITERS: dict[str, Callable[..., Mapping[str, str]]] = {
+    "github": github_files,
+    "gitlab": gitlab_files,
+    "jenkins": jenkins_files,
+}
 _PLUGINS = Plugins()
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SHARED = ("gpu", "gpu-by-label", "gpu-image", "state-git", "state-git-reusable", "gates-only-hosted", "three-clouds")
@@ -114,7 +139,9 @@ def pipeline(name: str) -> Pipeline:
 
 @cache
 def files(target: str, name: str) -> Mapping[str, str]:
-    """The files of a combination for one CI."""
+    """The files of a combination, or of a report's gates, for one CI."""
+    if name in REPORTS:
+        return WRITERS[target](*REPORTS[name], SUFFIX)
     return WRITERS[target](pipeline(name), COMBINATIONS[name][1])
 
 

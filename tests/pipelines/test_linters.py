@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipelines.combinations import COMBINATIONS, REPRESENTATIVE, files
+from tests.pipelines.combinations import COMBINATIONS, REPORTS, REPRESENTATIVE, files
 from tests.pipelines.node import install
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BIN = Path(sys.executable).parent
 CHOICES = [
+    pytest.param(tuple(REPORTS), id="report", marks=pytest.mark.xdist_group("linters")),
     pytest.param(REPRESENTATIVE, id="representative", marks=pytest.mark.xdist_group("linters")),
     pytest.param(tuple(COMBINATIONS), id="all", marks=[pytest.mark.slow, pytest.mark.xdist_group("linters-all")]),
 ]

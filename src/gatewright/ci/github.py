@@ -61,7 +61,7 @@ def _main(pipeline: Pipeline, *, reusable: bool) -> str:
     document |= _surroundings(pipeline)
     jobs = (*pipeline.jobs, *([pipeline.report] if pipeline.report else []))
     document["jobs"] = {job.name: _job(pipeline, job) for job in jobs}
-    return yaml_text(document, (_HEAD,))
+    return yaml_text(document, (pipeline.head or _HEAD,))
 
 
 def _scheduled(pipeline: Pipeline) -> str:
@@ -147,7 +147,7 @@ def _condition(pipeline: Pipeline, job: Job) -> str | None:
         return f"${{{{ always() && github.event_name == 'pull_request' && {_SAME_REPOSITORY} }}}}"
     if job.when == "deploying":
         return f"${{{{ {_NOT_A_PULL_REQUEST} && github.ref == 'refs/heads/{pipeline.branch}' }}}}"
-    if job.stage or not all(label.startswith(_HOSTED) for label in job.runner):
+    if (job.stage and job.stateful) or not all(label.startswith(_HOSTED) for label in job.runner):
         return f"${{{{ {_NOT_A_PULL_REQUEST} || {_SAME_REPOSITORY} }}}}"
     return None
 
@@ -208,7 +208,7 @@ def _git_login() -> Iterator[tuple[str, str]]:
 
 def _steps(pipeline: Pipeline, job: Job) -> Iterator[Any]:
     checkout: dict[str, Any] = {"persist-credentials": False}
-    if job.stage and (pipeline.local or job.when == "deploying"):
+    if job.stage and job.stateful and (pipeline.local or job.when == "deploying"):
         checkout["clean"] = Noted(False, "the state in .gatewright stays on this machine")
     yield _use(CHECKOUT, "Check out", checkout)
     if job.image is None and pipeline.python is not None:

@@ -63,7 +63,7 @@ def included(pipeline: Pipeline, inputs: Mapping[str, Mapping[str, str]]) -> str
 
 
 def _head(pipeline: Pipeline) -> Iterator[str]:
-    yield _HEAD
+    yield pipeline.head or _HEAD
     if pipeline.scheduled:
         crons = ", ".join(f"{_WHICH}={job.name} at {job.cron}" for job in pipeline.scheduled if not job.needs)
         yield f"Pipeline schedules to make in the project's settings, each with its variable: {crons}."

@@ -24,7 +24,7 @@ def jenkins_files(pipeline: Pipeline, form: Form, suffix: str = "") -> dict[str,
 
 def _declarative(pipeline: Pipeline) -> str:
     lines = [
-        _HEAD,
+        f"// {pipeline.head}" if pipeline.head else _HEAD,
         "pipeline {",
         *indented(_options()),
         *indented(_parameters(pipeline)),

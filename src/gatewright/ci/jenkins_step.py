@@ -16,7 +16,8 @@ _HEAD = (
 
 def step_file(pipeline: Pipeline, path: str) -> str:
     """The text of the file at `path`: `stages(given)` runs the pipeline, and each job of the clock has its own name."""
-    lines = [line.format(path=path) for line in _HEAD]
+    first = f"// {pipeline.head}" if pipeline.head else _HEAD[0]
+    lines = [first, _HEAD[1].format(path=path)]
     for job in (*pipeline.jobs, *pipeline.scheduled):
         lines += ["", *block(f"void {_function(job)}()", _stage(pipeline, job))]
     calls = [f"{_function(job)}()" for job in pipeline.jobs]

@@ -55,7 +55,7 @@ class Job:
     `when`: on every event, only for a deployment (never for a pull request), or only for a pull request. `inputs`: the
     job reads what a person said. `gives` is a file of `NAME=value` lines that later jobs get as variables, `names`.
     `keeps` are kept as an artifact. `stays`: processes that it starts outlive it. `tells`: it writes to the pull
-    request or the deployment.
+    request or the deployment. `stateful`: it needs the state of runs, so no stranger may start it.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Job:
     stays: bool = False
     tells: bool = False
     stage: bool = True
+    stateful: bool = True
     cron: str | None = None
 
 
@@ -84,7 +85,8 @@ class Job:
 class Pipeline:
     """Everything that a writer needs. `jobs` lead to the canary; `scheduled` are those that a clock starts.
 
-    `report` comments on a pull request, whatever became of its jobs.
+    `report` comments on a pull request, whatever became of its jobs. `head` is the first line of each file, unless
+    that says how `ci generate` writes it.
     """
 
     model: str
@@ -103,6 +105,7 @@ class Pipeline:
     pull_requests: bool
     credentials: CiCredentials
     local: bool
+    head: str = ""
 
 
 def pipeline_of(project: Project, folder: str = "") -> Pipeline:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatewright.cli.options import Output, opened_for_any, output_option, workspace_option
+from gatewright.cli.options import Output, models_served_here, opened_for_any, output_option, workspace_option
 from gatewright.cli.output import say
 from gatewright.cli.render import progress_for
 
@@ -24,6 +24,7 @@ def controller(until_idle: bool, root: Path, output: Output) -> None:
     """Drive every open rollout of every model of the workspace, until SIGTERM or Ctrl-C.
 
     It takes up rollouts that begin while it runs. An error of one rollout is told and tried again; the others go on.
+    Where the state is shared and the runtime is up, this machine follows what others bring to production.
     With --output json each event is one line of JSON.
 
     \b
@@ -45,6 +46,7 @@ def controller(until_idle: bool, root: Path, output: Output) -> None:
         Told(workspace.clock, output),
         open_model=lambda model: Workspace.open(root, model),
         keep_runtime=ensure_supervisor,
+        served_here=models_served_here(root),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, fleet.stop)
@@ -65,7 +67,9 @@ class Told:
             say(json.dumps({"at": at, "event": event, **facts}, ensure_ascii=False))
         elif event == "rollout":
             say(f"{at}  {facts['rollout']}: {facts['phase']} at {facts['weight']:g} %: {facts['why']}")
+        elif event == "follows":
+            say(f"{at}  {facts['model']}: serves version {facts['version']}, as production does")
         elif "error" in facts:
-            say(click.style(f"{at}  {facts['rollout']}: {event}: {facts['error']}", fg="yellow"))
+            say(click.style(f"{at}  {facts['rollout'] or facts['model']}: {event}: {facts['error']}", fg="yellow"))
         else:
             say(f"{at}  {event}")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--yes", is_flag=True, help="Ask nothing: take every guess.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
-@click.option("--force", is_flag=True, help="Write over files that are there with other content.")
+@click.option("--force", is_flag=True, help="Write over files that are there; not over a schema file of yours.")
 @click.option("--example", is_flag=True, help="Bring a small training script and invented data, to see it work.")
 @click.option("--name", "model", metavar="NAME", help="The model's name.  [default: that of the folder]")
 @click.option("--target", type=click.Choice(["github", "gitlab", "jenkins", "none"]), help="The CI system.")
@@ -78,7 +78,7 @@ def init(
         kinds=Plugins().names("registries"),
         confirmed=not yes,
     )
-    planned = _planned(survey, example, root)
+    planned = _planned(survey, example, root, anew=force)
     if not dry_run:
         if not force:
             refuse_overwriting(planned.files)
@@ -130,18 +130,21 @@ def _asker(yes: bool, output: Output) -> Callable[[Question], str]:
     return (lambda question: question.default) if yes else ask
 
 
-def _planned(survey: Survey, example: bool, root: Path) -> Planned:
-    from gatewright.engine.adoption.writing import Draft, Plan, Planned, plan_files
+def _planned(survey: Survey, example: bool, root: Path, *, anew: bool) -> Planned:
+    from gatewright.engine.adoption.writing import Draft, Planned, plan_files, plan_gates
     from gatewright.rules.adoption.example import example_files, example_proposal
 
     if example:
         model, target = survey.named()
         proposal = example_proposal(model, target, survey.repository.branch, __version__)
         drafts = [Draft(path=path, data=data, what="the example") for path, data in example_files().items()]
-        return Planned(proposal=proposal, files=plan_files(root, proposal, drafts))
+        return Planned(proposal=proposal, files=plan_files(root, proposal, drafts, anew=anew))
     proposal = survey.propose()
-    files = Plan(drafts=(), versions=()) if survey.only_gates else plan_files(root, proposal)
-    return Planned(proposal=proposal, files=files, report=survey.report)
+    if survey.only_gates and survey.report is not None:
+        files = plan_gates(root, proposal, survey.report)
+    else:
+        files = plan_files(root, proposal, anew=anew)
+    return Planned(proposal=proposal, files=files, report=survey.report, only_gates=survey.only_gates)
 
 
 def _added(root: Path, planned: Planned, created_by: str) -> tuple[tuple[str, int, bool], ...]:

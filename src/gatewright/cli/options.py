@@ -130,13 +130,26 @@ def opened(root: Path, run_id: str | None = None) -> Workspace:
     return Workspace.open(root, chosen_model() or (model_of_run(root, run_id) if run_id else None))
 
 
-def opened_for_any(root: Path) -> Workspace:
-    """The workspace in `root` for what concerns all of its models: that of the named model, else of the first."""
+def opened_for_any(root: Path, *, here_only: bool = False) -> Workspace:
+    """The workspace in `root` for what concerns all of its models: that of the named model, else of the first.
+
+    `here_only`: a shared state as this machine has seen it last, so that nobody has to be asked.
+    """
     from gatewright.config.project import read_configuration
     from gatewright.workspace import CONFIG, Plugins, Workspace
 
     model = chosen_model() or next(iter(read_configuration(root / CONFIG, Plugins()).projects))
-    return Workspace.open(root, model)
+    return Workspace.open(root, model, here_only=here_only)
+
+
+def models_served_here(root: Path) -> list[str]:
+    """The models of the workspace in `root` whose gateway runs on this machine."""
+    from gatewright.config.project import read_configuration
+    from gatewright.workspace import CONFIG, Plugins
+
+    plugins = Plugins()
+    projects, gateways = read_configuration(root / CONFIG, plugins).projects, plugins.names("gateways")
+    return [model for model, project in projects.items() if project.serving.kind in gateways]
 
 
 def known_runs(root: Path) -> Runs:

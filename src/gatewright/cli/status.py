@@ -76,6 +76,8 @@ def _show(found: dict[str, Any], working: set[str]) -> None:
     known = f"version {serving['number']}  {serving['digest']}" if serving else "nothing yet"
     _line("serving", click.style(serving["error"], fg="yellow") if serving and "error" in serving else known)
     _show_traffic(found["traffic"], up=bool(found["processes"]) or not found["served_here"])
+    if found["astray"]:
+        _line("", click.style(f"{found['astray']}: gatewright serve start", fg="yellow"))
     show_rollout(found["rollout"])
     for number, letter in enumerate(found["undelivered"]):
         what = f"{letter['notifier']} was not told of {letter['id']}: {letter['error']}"
@@ -120,6 +122,7 @@ def show_rollout(rollout: dict[str, Any] | None) -> None:
     if not ended:
         facts = [
             ("weight", f"recorded {rollout['weight']:g} %, observed {observed}"),
+            *([("divided", f"by another machine; {rollout['elsewhere']} looked last")] if rollout["elsewhere"] else []),
             ("hold", f"{span(rollout['held_s'])} of {span(rollout['hold_s'])}"),
         ]
         if rollout["mirror"]:

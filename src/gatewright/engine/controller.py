@@ -12,6 +12,7 @@ from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.records import NOW_SERVES
 from gatewright.domain.rollout import ALMOST_FULL, Decision, PauseReason, Phase, Rollout, World
 from gatewright.engine.ending import write_record
+from gatewright.engine.following import refuse_elsewhere
 from gatewright.engine.looking import look
 from gatewright.engine.marking import mark_serving
 from gatewright.engine.telling import letters, tell_due, tell_last
@@ -66,8 +67,9 @@ class Controller:
         return rollout
 
     def tick(self, rollout: Rollout) -> Rollout:
-        """One look and its consequence. LeaseLost when another controller drives this rollout."""
+        """One look and its consequence. LeaseLost when another controller, or another machine, drives it."""
         workspace = self._workspace
+        refuse_elsewhere(workspace, rollout)  # before the lease: whoever sees its traffic keeps that
         now = workspace.clock.now()
         before = workspace.rollouts.lease(rollout, workspace.owner, now, rollout.policy.lease.seconds)
         if before.phase.terminal:

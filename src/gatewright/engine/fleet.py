@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gatewright.domain.errors import GatewrightError, LeaseLost
 from gatewright.domain.rollout import Rollout
 from gatewright.engine.controller import Controller, look_again_s
+from gatewright.engine.following import follow
+from gatewright.engine.runtime import supervisor_runs
 from gatewright.engine.telling import tell_due, tell_last
 from gatewright.engine.tending import tend_once, tend_to_the_end
 from gatewright.ports import Clock, Progress
@@ -54,8 +56,12 @@ class Fleet:
         *,
         open_model: Callable[[str], Workspace],
         keep_runtime: Callable[[Workspace], None],
+        served_here: Sequence[str] = (),
     ) -> None:
-        """`open_model` gives the workspace of a model, `keep_runtime` starts its local runtime when it has died."""
+        """`open_model` gives the workspace of a model, `keep_runtime` starts its local runtime when it has died.
+
+        The models `served_here` follow what other machines bring to production, while this one's runtime is up.
+        """
         self._rollouts = rollouts
         self._clock = clock
         self._progress = progress
@@ -66,7 +72,9 @@ class Fleet:
         self._charges: dict[str, _Charge] = {}
         self._closed: set[str] = set()
         self._stopping = False
-        self._tended = 0.0
+        self._tended = self._followed = 0.0
+        self._served_here = served_here
+        self._astray: dict[str, str] = {}
 
     def stop(self, *_: object) -> None:
         """End after the tick that is being made; a handler of signals."""
@@ -107,7 +115,29 @@ class Fleet:
         for workspace in self._workspaces.values():
             tell_due(workspace, self._progress)  # also what the end of a rollout has left untold
         self._tend(now)
+        self._follow(now)
         return ticked
+
+    def _follow(self, now: float) -> None:
+        if now < self._followed + _REFRESH_S:
+            return
+        self._followed = now
+        for model in self._served_here:
+            try:
+                found = follow(self._workspace(model)) if supervisor_runs(self._workspace(model)) else None
+            except GatewrightError as error:
+                if str(error) != self._astray.get(model):
+                    self._tell("error", rollout="", model=model, error=str(error), fix=error.fix)
+                self._astray[model] = str(error)
+                continue
+            self._astray.pop(model, None)
+            if found is not None and found.moved and found.version is not None:
+                self._tell("follows", rollout="", model=model, version=found.version.number)
+
+    def _workspace(self, model: str) -> Workspace:
+        if model not in self._workspaces:
+            self._workspaces[model] = self._open_model(model)
+        return self._workspaces[model]
 
     def _tend(self, now: float) -> None:
         """What ended rollouts have left with a service far away."""
@@ -157,9 +187,7 @@ class Fleet:
         if known is None:
             raise LookupError(f"rollout {charge.id} is gone")
         if charge.workspace is None:
-            if charge.model not in self._workspaces:
-                self._workspaces[charge.model] = self._open_model(charge.model)
-            charge.workspace = self._workspaces[charge.model]
+            charge.workspace = self._workspace(charge.model)
         self._keep_runtime(charge.workspace)
         charge.rollout = known
         charge.rollout = Controller(charge.workspace, self._progress).tick(known)

@@ -11,6 +11,7 @@ from gatewright.domain.documents import plain, short
 from gatewright.domain.errors import UnusableInput, WorldFailed
 from gatewright.domain.rollout import FULL, Phase, Rollout
 from gatewright.domain.routing import cluster_name
+from gatewright.engine.following import astray, climbs_elsewhere
 from gatewright.engine.opening import open_runs
 from gatewright.rules import drift, evidence, horizon, live_slices, routing, shadow, share
 from gatewright.stats import durations
@@ -28,7 +29,7 @@ def view(workspace: Workspace) -> dict[str, Any]:
     rows = processes(workspace)
     return {
         "model": model,
-        "serving": serving(workspace),
+        **serving(workspace),
         "served_by": workspace.project.serving.kind,
         "served_here": workspace.gateway is not None,
         "traffic": traffic(workspace),
@@ -41,13 +42,17 @@ def view(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def serving(workspace: Workspace) -> dict[str, Any] | None:
-    """The version that serves, as the registry says it; `error` instead when it cannot be asked."""
+def serving(workspace: Workspace) -> dict[str, Any]:
+    """The version that serves, as the registry says it, and what this machine serves if that is something else.
+
+    `error` instead when the registry cannot be asked.
+    """
     try:
         found = workspace.registry.serving(workspace.project.model)
     except (UnusableInput, WorldFailed) as failure:
-        return {"number": None, "digest": None, "error": str(failure)}
-    return {"number": found.number, "digest": short(found.artifact.digest)} if found else None
+        return {"serving": {"number": None, "digest": None, "error": str(failure)}, "astray": None}
+    told = {"number": found.number, "digest": short(found.artifact.digest)} if found else None
+    return {"serving": told, "astray": astray(workspace, found) if found else None}
 
 
 def traffic(workspace: Workspace) -> dict[str, Any]:
@@ -65,6 +70,7 @@ def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
     policy = rollout.policy
     hold = policy.shadow.hold if rollout.mirror and policy.shadow else policy.steps[rollout.step].hold
     traffic = workspace.traffic.state(rollout)
+    elsewhere = climbs_elsewhere(workspace, rollout)
     ahead = horizon.project(rollout)
     return {
         "id": rollout.id,
@@ -76,7 +82,8 @@ def rollout_view(workspace: Workspace, rollout: Rollout) -> dict[str, Any]:
         "step": rollout.step,
         "steps": len(policy.steps),
         "weight": rollout.weight,
-        "observed": traffic.weight,
+        "elsewhere": workspace.rollouts.driver(rollout) if elsewhere else None,
+        "observed": traffic.weight if not elsewhere else None,
         "mirror": rollout.mirror,
         "mirror_observed": traffic.mirror,
         "held_s": round(rollout.held_s, 1),

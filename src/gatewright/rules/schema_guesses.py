@@ -17,6 +17,8 @@ import polars as pl
 from gatewright.rules.schema import family
 from gatewright.rules.types import type_name
 
+SUGGESTED = "# Suggestions from "
+"""How a schema file begins until somebody has reviewed it."""
 FEW = 20
 """At most so many different values make an `enum`, and at least two."""
 _OFTEN = 10  # each value of an enum stands in as many rows: one that is rarer may name somebody, or be a slip
@@ -97,7 +99,7 @@ def guess(frame: pl.LazyFrame) -> tuple[int, tuple[Guess, ...]]:
 def schema_text(rows: int, guesses: Sequence[Guess], source: str) -> str:
     """The schema file, with what was seen as comments for whoever reviews it."""
     lines = [
-        f"# Suggestions from {rows:,} rows of {json.dumps(source)}: review each line, then remove its comment.",
+        f"{SUGGESTED}{rows:,} rows of {json.dumps(source)}: review each line, then remove its comment.",
         "# A sample is no law: ranges stand in comments only. Names decided what is marked sensitive or personal.",
         "columns:",
     ]

@@ -26,7 +26,7 @@ def allocate(sizes: ArrayLike, spreads: ArrayLike, rows: int) -> Ints:
     the others. ValueError when there are fewer rows than that needs, or than `rows`.
     """
     held = counts("sizes", sizes)
-    worth = held * at_least_zero("spreads", spreads)
+    spread = at_least_zero("spreads", spreads)
     least = np.minimum(held, LEAST_A_STRATUM)
     if not least.sum() <= rows <= held.sum():
         raise ValueError(f"{rows} rows cannot be drawn: from {least.sum():.0f} to {held.sum():.0f} are possible")
@@ -35,9 +35,7 @@ def allocate(sizes: ArrayLike, spreads: ArrayLike, rows: int) -> Ints:
     fixed = np.zeros(held.size, dtype=bool)
     for _ in range(held.size):
         left = rows - found[fixed].sum()
-        total = worth[~fixed].sum()
-        part = worth / total if total > 0.0 else held / max(held[~fixed].sum(), 1.0)
-        share = np.where(fixed, found, left * part)
+        share = np.where(fixed, found, left * _parts(held, spread, ~fixed))
         over = ~fixed & (share > held)
         cut = over if over.any() else ~fixed & (share < least)
         found = np.where(fixed, found, np.clip(share, least, held))
@@ -79,6 +77,16 @@ def weights(codes: NDArray[np.int64], drawn: NDArray[np.int64], strata: int) -> 
     """How many rows each drawn one stands for, N_h / n_h, (drawn,): in all, the rows of the strata drawn from."""
     held, got = np.bincount(codes, minlength=strata), np.bincount(codes[drawn], minlength=strata)
     return np.asarray((held / np.maximum(got, 1))[codes[drawn]])
+
+
+def _parts(held: Floats, spread: Floats, free: NDArray[np.bool_]) -> Floats:
+    """What each of the `free` strata gets of what is left to share: they sum to 1, the others have 0."""
+    free = free & (held > 0.0)
+    worth = np.where(free, spread, 0.0)
+    # By the largest first: neither a product of huge spreads nor a quotient by a tiny one leaves the range of floats.
+    largest = worth.max(initial=0.0)
+    worth = held * (worth / largest if largest > 0.0 else free)
+    return np.asarray(worth / max(worth.sum(), 1.0))
 
 
 def _whole(shares: Floats, held: Floats, least: Floats, rows: int) -> Ints:

@@ -90,6 +90,16 @@ class Rollouts:
         """The rollout of `model` that started last."""
         return self._one("SELECT * FROM rollouts WHERE model = ? ORDER BY rowid DESC LIMIT 1", model)
 
+    def ended(self, model: str) -> Rollout | None:
+        """The rollout of `model` that started last among those that have ended."""
+        ended = "model = ? AND phase IN ('promoted', 'rolled_back')"
+        return self._one(f"SELECT * FROM rollouts WHERE {ended} ORDER BY rowid DESC LIMIT 1", model)
+
+    def driver(self, rollout: Rollout) -> str | None:
+        """Who looked at it last, as `host:pid`, also when the lease was given back; None before the first look."""
+        row = self._database.row("SELECT lease_owner FROM rollouts WHERE id = ?", (rollout.id,))
+        return row["lease_owner"] if row else None
+
     def open_ids(self) -> tuple[tuple[str, str], ...]:
         """Id and model of every rollout that has not ended, oldest first."""
         sql = "SELECT id, model FROM rollouts WHERE phase NOT IN ('promoted', 'rolled_back') ORDER BY rowid"

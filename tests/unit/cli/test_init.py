@@ -14,7 +14,7 @@ import pytest
 from gatewright.config.project import read_project
 from gatewright.effects import files
 from gatewright.workspace import Plugins
-from tests.fixtures.scratch import git, onnx_repository, reporting_repository, shoppers, sklearn_repository
+from tests.fixtures.scratch import git, onnx_repository, shoppers, sklearn_repository
 from tests.unit.cli.conftest import Shell
 
 
@@ -97,17 +97,6 @@ def test_a_pair_keeps_its_parts_and_the_teams_pipeline_stays(shell: Shell, empty
     project, _ = read_project(empty / "gatewright.yaml", Plugins())
     assert project.train.format == "onnx"
     assert shell("data", "validate", "shop-eval").code == 0
-
-
-def test_a_report_of_ones_own_leads_to_the_gates(shell: Shell, empty: Path) -> None:
-    reporting_repository(empty)
-    before = everything(empty)
-    told = shell("init", "--yes")
-    assert told.code == 0
-    assert "gatewright gate eval.json" in told.out
-    assert "cp eval.json baselines/production.json" in told.out
-    assert "no training script" in told.out
-    assert everything(empty) == before
 
 
 def test_a_second_time_nothing_is_asked_and_nothing_written(shell: Shell, empty: Path) -> None:

@@ -116,7 +116,8 @@ def test_options_of_the_family_reach_its_verb(
 
 ROLLOUT: dict[str, Any] = {
     "id": "toy-2-499074", "phase": "progressing", "pause": None, "why": "hold 3 of 8 s, 120 of 221 canary requests",
-    "step": 0, "steps": 3, "weight": 5.0, "observed": 5.0, "held_s": 3.1, "hold_s": 8.0, "requests": 1200,
+    "step": 0, "steps": 3, "weight": 5.0, "elsewhere": None, "observed": 5.0, "held_s": 3.1, "hold_s": 8.0,
+    "requests": 1200,
     "needed_requests": 2210, "slow_after_ms": 11.352, "projected": "next step", "projected_s": 75.0,
     "standings": [
         {
@@ -135,6 +136,7 @@ ROLLOUT: dict[str, Any] = {
 VIEW: dict[str, Any] = {
     "model": "toy",
     "serving": {"number": 1, "digest": "dba926510592"},
+    "astray": None,
     "served_by": "envoy",
     "served_here": True,
     "traffic": {

@@ -33,6 +33,27 @@ def test_proportional_and_neyman() -> None:
     assert allocate([100, 100], [0, 0], 40).tolist() == [20, 20]
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("spreads", "expected"),
+    [
+        ([1.0, 2e-313, 4e-313], [2, 6, 12]),
+        ([1.0, 5e-324, 5e-324], [2, 9, 9]),
+        ([1e308, 1e308, 1e308], [2, 9, 9]),
+        ([1e308, 1e-10, 0.0], [2, 16, 2]),
+    ],
+)
+def test_spreads_at_the_ends_of_what_a_float_holds_are_shared_as_all_others(
+    spreads: list[float], expected: list[int]
+) -> None:
+    assert allocate([2, 1000, 1000], spreads, rows=sum(expected)).tolist() == expected
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_an_empty_stratum_of_a_huge_spread_takes_nothing_from_the_others() -> None:
+    assert allocate([0, 100, 100], [1e308, 1e-10, 3e-10], rows=40).tolist() == [0, 10, 30]
+
+
 @pytest.mark.parametrize("rows", [3, 401])
 def test_rows_that_cannot_be_drawn(rows: int) -> None:
     with pytest.raises(ValueError, match=f"{rows} rows cannot be drawn: from 4 to 400"):

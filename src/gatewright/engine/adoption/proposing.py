@@ -19,7 +19,7 @@ from gatewright.rules.adoption.command import Command, command_of
 from gatewright.rules.adoption.data_sets import data_sets
 from gatewright.rules.adoption.own_report import OwnReport, own_report
 from gatewright.rules.adoption.proposal import Proposal
-from gatewright.rules.adoption.training import Script, training_scripts
+from gatewright.rules.adoption.training import Script, no_script_gap, training_notebooks, training_scripts
 
 SPLIT = "split"
 _SHARE = 0.2
@@ -101,7 +101,7 @@ class Survey:
         model, target = self.named()
         script, command = self._training()
         if self.only_gates:
-            return Proposal(model=model, target=target, gaps=tuple(self.gaps))
+            return self._of_report(model, target)
         train, evaluation, split = self._data(script, model)
         requirements = self._requirements()
         registry, gap = surroundings.registry(self.repository, self.kinds)
@@ -125,6 +125,24 @@ class Survey:
         )
         return self._with_columns(known, script)
 
+    def _of_report(self, model: str, target: Target) -> Proposal:
+        """What a job of CI needs that asks the gates alone; the requirements are those of the team's script."""
+        guess, _ = surroundings.requirements(self.repository)
+        requirements = self.answers.requirements or (guess.value if guess else None)
+        if requirements in (None, "none") or self.report is None or self.report.script is None:
+            requirements = None
+        else:
+            self._file(requirements)
+            self.seen.append(Seen(what="requirements", value=requirements, why="for the script that evaluates"))
+        return Proposal(
+            model=model,
+            target=target,
+            branch=self.repository.branch,
+            requirements=requirements,
+            install=surroundings.install_commands(self.repository, requirements, None, __version__),
+            gaps=tuple(self.gaps),
+        )
+
     def _target(self) -> Target:
         choices = ("github", "gitlab", "jenkins", "none")
         guess = surroundings.ci_system(self.repository)
@@ -142,10 +160,7 @@ class Survey:
             return None, told
         scripts = training_scripts(self.repository)
         if not scripts:
-            what = "no training script: no Python file calls fit(), saves a model or is called train"
-            self.gaps.append(
-                Gap(what=what, fix="write one (docs/training.md), or see one work: gatewright init --example")
-            )
+            self.gaps.append(no_script_gap(training_notebooks(self.repository)))
             return None, None
         clear = len(scripts) == 1 or scripts[0].score > scripts[1].score
         paths = tuple(script.path for script in scripts)

@@ -18,7 +18,7 @@ def schema_of(root: Path, train: str, evaluation: str, given: Mapping[str, bytes
     import polars as pl
 
     with ExitStack() as stack:
-        places = [_laid(stack, root, path, given) for path in (train, evaluation)]
+        places = [laid(stack, root, path, given) for path in (train, evaluation)]
         frames = [scan(place).frame for place in places]
         for place in places:
             stack.enter_context(reading(place))
@@ -35,7 +35,8 @@ def schema_of(root: Path, train: str, evaluation: str, given: Mapping[str, bytes
     return text, f"{len(guesses)} columns, inferred from {rows:,} rows"
 
 
-def _laid(stack: ExitStack, root: Path, path: str, given: Mapping[str, bytes]) -> Path:
+def laid(stack: ExitStack, root: Path, path: str, given: Mapping[str, bytes]) -> Path:
+    """Where the file `path` can be read, as long as `stack` is open: where it is, or a copy of what is `given`."""
     if path not in given:
         return safe_join(root, path)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gatewright-init-")))

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gatewright.domain.errors import UnusableInput
 from gatewright.domain.lineage import Role
 from gatewright.effects.files import safe_join, write_atomic
+from gatewright.engine.adoption.kept_schema import judged_by, schema_there
 from gatewright.engine.adoption.parts import after_parts, parts_of
-from gatewright.engine.adoption.pipeline_file import pipeline_of_text
+from gatewright.engine.adoption.pipeline_file import gates_of_report, pipeline_of_text
 from gatewright.engine.adoption.schema_file import schema_of
 from gatewright.engine.data_kinds import kind_of
 from gatewright.engine.intake import Addition, add_version
@@ -35,41 +36,57 @@ class Draft:
     data: bytes
     what: str
     top: Path | None = None
-    state: Literal["new", "changed", "same", "appended"] = "new"
+    state: Literal["new", "changed", "same", "appended", "kept"] = "new"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All that `init` would do: files, and data versions of (name, file, role).
 
-    `joint` is what a pipeline that is there has to say to use the new one; None when it need not.
+    `joint` is what a pipeline that is there has to say to use the new one; None when it need not. `judged` are reports
+    on the data by a schema file that was kept.
     """
 
     drafts: tuple[Draft, ...]
     versions: tuple[tuple[str, str, Role], ...]
     joint: str | None = None
+    judged: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What was decided and what is written; `report` is the evaluation report that the team writes already."""
+    """What was decided and what is written; `report` is the evaluation report that the team writes already.
+
+    `only_gates`: nothing is written but what asks the gates about that report.
+    """
 
     proposal: Proposal
     files: Plan
     report: OwnReport | None = None
+    only_gates: bool = False
 
 
-def plan_files(root: Path, proposal: Proposal, extra: Sequence[Draft] = ()) -> Plan:
-    """Every file with its bytes; nothing is written. `extra` are files that the proposal does not know of."""
+def plan_files(root: Path, proposal: Proposal, extra: Sequence[Draft] = (), *, anew: bool = False) -> Plan:
+    """Every file with its bytes; nothing is written. `extra` are files that the proposal does not know of.
+
+    A schema file of the team's stays as it is; `anew`: not one of suggestions that nobody has reviewed.
+    """
     parts = parts_of(root, proposal)
     drafts = [*extra, *(Draft(path=part.path, data=part.data, what=part.what) for part in parts)]
     config = config_text(proposal)
     drafts.append(Draft(path=CONFIG, data=config.encode(), what="the configuration"))
     train, evaluation = after_parts(proposal)
+    reports: tuple[dict[str, Any], ...] = ()
     if train is not None and evaluation is not None:
         given = {draft.path: draft.data for draft in drafts}
-        text, told = schema_of(root, train, evaluation, given)
-        drafts.append(Draft(path=SCHEMA, data=text.encode(), what=f"{told}: review it"))
+        schema = schema_there(root, SCHEMA, anew=anew)
+        if schema is not None:
+            told = f"your schema file, {len(schema.columns)} columns"
+            drafts.append(Draft(path=SCHEMA, data=(root / SCHEMA).read_bytes(), what=told, state="kept"))
+            reports = judged_by(root, schema, (train, evaluation), given, proposal.label)
+        else:
+            text, told = schema_of(root, train, evaluation, given)
+            drafts.append(Draft(path=SCHEMA, data=text.encode(), what=f"{told}: review it"))
     pipeline = pipeline_of_text(root, config, proposal.target)
     if pipeline is not None:
         for path, text in pipeline.files.items():
@@ -82,7 +99,19 @@ def plan_files(root: Path, proposal: Proposal, extra: Sequence[Draft] = ()) -> P
     if evaluation is not None:
         versions.append((proposal.evaluation_name, evaluation, "eval"))
     judged = tuple(_judged(root, draft) for draft in drafts)
-    return Plan(drafts=judged, versions=tuple(versions), joint=pipeline.joint if pipeline else None)
+    joint = pipeline.joint if pipeline else None
+    return Plan(drafts=judged, versions=tuple(versions), joint=joint, judged=reports)
+
+
+def plan_gates(root: Path, proposal: Proposal, report: OwnReport) -> Plan:
+    """Only what runs the gates on the team's own report in CI; nothing where that would be a guess."""
+    found = gates_of_report(root, proposal, report)
+    if found is None:
+        return Plan(drafts=(), versions=())
+    drafts = [
+        Draft(path=path, data=text.encode(), what=found.what, top=found.top) for path, text in found.files.items()
+    ]
+    return Plan(drafts=tuple(_judged(root, draft) for draft in drafts), versions=(), joint=found.joint)
 
 
 def refuse_overwriting(plan: Plan) -> None:
@@ -98,7 +127,7 @@ def refuse_overwriting(plan: Plan) -> None:
 def write_files(root: Path, plan: Plan) -> None:
     """Every draft that is not there as it should be; the configuration last, so that a crash leaves none."""
     for draft in sorted(plan.drafts, key=lambda draft: draft.path == CONFIG):
-        if draft.state != "same":
+        if draft.state not in ("same", "kept"):
             write_atomic(safe_join(draft.top or root, draft.path), draft.data)
 
 
@@ -131,7 +160,7 @@ def add_versions(
 
 
 def _judged(root: Path, draft: Draft) -> Draft:
-    if draft.state == "appended":
+    if draft.state in ("appended", "kept"):
         return draft
     place = safe_join(draft.top or root, draft.path)
     if not place.exists():

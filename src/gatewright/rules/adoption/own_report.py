@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from gatewright.domain.adoption import Repository
+from gatewright.rules.adoption.training import runs_alone
 
 _NUMBER = "overall_accuracy"
 _OTHERS = ("demographic_parity_diff", "latency_p99_ms", "slices")
@@ -19,7 +20,7 @@ _JSON = re.compile(r"""["']([\w./-]+\.json)["']""")
 class OwnReport:
     """Who writes the report, what file it is, and the baseline beside it if there is one.
 
-    `script` is None when only the file is there; `is_written` when the file is.
+    `script` is None when only the file is there; `is_written` when the file is. `alone`: the script needs no words.
     """
 
     report: str
@@ -27,6 +28,7 @@ class OwnReport:
     script: str | None = None
     baseline: str | None = None
     is_written: bool = False
+    alone: bool = False
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -35,6 +37,13 @@ class OwnReport:
         if self.baseline and self.baseline != _BASELINE:
             words += ["--baseline", self.baseline]
         return tuple(words)
+
+    @property
+    def calls(self) -> tuple[tuple[str, ...], ...] | None:
+        """What a job of CI runs: the script, if there is one, then the gates; None when its words are not known."""
+        if self.script is None:
+            return (self.command,)
+        return (("python", self.script), self.command) if self.alone else None
 
 
 def own_report(repository: Repository) -> OwnReport | None:
@@ -53,6 +62,7 @@ def own_report(repository: Repository) -> OwnReport | None:
                 script=path,
                 baseline=baseline,
                 is_written=report in written,
+                alone=runs_alone(text),
             )
     if reports:
         why = f"{reports[0]} holds {_NUMBER}"

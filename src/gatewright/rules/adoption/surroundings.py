@@ -66,17 +66,20 @@ def requirements(repository: Repository) -> tuple[Guess | None, Gap | None]:
 
 
 def install_commands(
-    repository: Repository, requirements: str | None, form: ModelFormat, version: str
+    repository: Repository, requirements: str | None, form: ModelFormat | None, version: str
 ) -> tuple[tuple[str, ...], ...]:
-    """What a CI job runs before its stage: the team's requirements, and Gatewright unless they bring it."""
+    """What a CI job runs before its stage: the team's requirements, and Gatewright unless they bring it.
+
+    Without a `form` no model is loaded: the gates on a report need no extra.
+    """
     text = repository.texts.get(requirements, "") if requirements else ""
     commands: list[tuple[str, ...]] = []
     if requirements:
         hashed = ("--require-hashes",) if "--hash=" in text else ()
         commands.append(("pip", "install", *hashed, "-r", requirements))
     if not re.search(r"^gatewright\b", text, re.MULTILINE):
-        extras = "checks,envoy,onnx" if form == "onnx" else "checks,envoy,serve"
-        commands.append(("pip", "install", f"gatewright[{extras}]=={version}"))
+        extras = "[checks,envoy,onnx]" if form == "onnx" else "[checks,envoy,serve]" if form else ""
+        commands.append(("pip", "install", f"gatewright{extras}=={version}"))
     return tuple(commands)
 
 

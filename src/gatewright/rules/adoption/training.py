@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from gatewright.domain.adoption import Repository
+from gatewright.domain.adoption import Gap, Repository
 
 _NAMED = re.compile(r"(^|_)(train|training|fit|trainer)(_|$)")
 _NEVER = re.compile(r"(^|/)(tests?|docs?|conftest\.py|setup\.py|test_[^/]*|[^/]*_test\.py)(/|$)")
@@ -56,6 +57,38 @@ def training_scripts(repository: Repository) -> tuple[Script, ...]:
         if path.endswith(".py") and not _NEVER.search(path) and (script := _read(path, text)) is not None
     ]
     return tuple(sorted(found, key=lambda script: (-script.score, script.path.count("/"), script.path)))
+
+
+def training_notebooks(repository: Repository) -> tuple[str, ...]:
+    """Notebooks by their path, those whose name speaks of training first. They are named only: nothing reads them."""
+    found = [path for path in repository.files if path.lower().endswith(".ipynb") and not _NEVER.search(path)]
+    named = {path: bool(_NAMED.search(re.sub(r"\W+", "_", PurePosixPath(path).stem.lower()))) for path in found}
+    return tuple(sorted(found, key=lambda path: (not named[path], path.count("/"), path)))
+
+
+def runs_alone(text: str) -> bool:
+    """Whether a script can be called without any word of its own; False also for one that cannot be read."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return not _words(tree) and not any(option.required for option in _options(calls))
+
+
+def no_script_gap(notebooks: Sequence[str]) -> Gap:
+    """That nothing trains, and what to do about it: with notebooks, how one becomes a script."""
+    if not notebooks:
+        what = "no training script: no Python file calls fit(), saves a model or is called train"
+        return Gap(what=what, fix="write one (docs/training.md), or see one work: gatewright init --example")
+    more = f" and {len(notebooks) - 3} more" if len(notebooks) > 3 else ""
+    which = f"{', '.join(notebooks[:3])}{more}"
+    what = f"no training script, only notebooks ({which}): they are not read, and no stage runs one"
+    fix = (
+        f"jupyter nbconvert --to script {shlex.quote(notebooks[0])}; have the script take the path of its data and its "
+    )
+    fix += "output folder as options (docs/training.md); then gatewright init --force"
+    return Gap(what=what, fix=fix)
 
 
 def _read(path: str, text: str) -> Script | None:

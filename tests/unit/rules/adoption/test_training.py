@@ -4,7 +4,7 @@ import pytest
 
 from gatewright.domain.adoption import Repository
 from gatewright.rules.adoption.command import Command, command_of
-from gatewright.rules.adoption.training import training_scripts
+from gatewright.rules.adoption.training import runs_alone, training_notebooks, training_scripts
 
 ARGPARSE = """
 import argparse
@@ -97,3 +97,24 @@ def test_pytorch_is_led_to_onnx() -> None:
     found = command("torch.save(m, 'm.pt')")
     assert found.format == "onnx"
     assert "torch.onnx.export" in found.gaps[0].fix
+
+
+def test_notebooks_are_named_by_how_much_their_name_speaks_of_training() -> None:
+    paths = ("a.ipynb", "deep/er/fit-churn.ipynb", "tests/train.ipynb", "src/Train.ipynb", "train.py")
+    found = training_notebooks(Repository(name="shop", files=dict.fromkeys(paths, 1)))
+    assert found == ("src/Train.ipynb", "deep/er/fit-churn.ipynb", "a.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("print(1)", True),
+        ("import argparse\nparser.add_argument('--data', default='x')", True),
+        ("import argparse\nparser.add_argument('--data', required=True)", False),
+        ("parser.add_argument('data')", False),
+        ("import sys\nopen(sys.argv[1])", False),
+        ("print 1", False),
+    ],
+)
+def test_whether_a_script_can_be_called_without_words(text: str, expected: bool) -> None:
+    assert runs_alone(text) is expected
