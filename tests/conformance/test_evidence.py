@@ -7,12 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from gatewright.store.database import Database
 from gatewright.testing.evidence import MetricSourceConformance
 from gatewright.testing.scenes import Scene
 from tests.fixtures.cloudwatch import PretendedCloudWatch, pretended_cloudwatch
 from tests.fixtures.evidence_scenes import AccessLogScene, FakeScene, LedgerScene
 from tests.fixtures.evidence_servers import CloudWatchScene, EnvoyScene, PrometheusScene, stopped
 from tests.fixtures.s3 import ENVIRONMENT
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """One for all: no source of evidence looks into it."""
+    return Database(tmp_path_factory.mktemp("evidence") / "state.db")
 
 
 class TestLedger(MetricSourceConformance):
@@ -22,7 +29,9 @@ class TestLedger(MetricSourceConformance):
 
 
 class TestPretended(MetricSourceConformance):
-    test_a_history_of_nothing_is_empty_or_refused = None  # its past is the one that it is told
+    # It tells what it is shown, whoever asks.
+    test_a_history_of_nothing_is_empty_or_refused = None
+    test_what_an_earlier_rollout_was_told_is_no_evidence_of_this_one = None
 
     @pytest.fixture
     def scene(self) -> Scene:
@@ -31,21 +40,21 @@ class TestPretended(MetricSourceConformance):
 
 class TestAccessLog(MetricSourceConformance):
     @pytest.fixture
-    def scene(self, tmp_path: Path) -> Scene:
-        return AccessLogScene(tmp_path)
+    def scene(self, tmp_path: Path, database: Database) -> Scene:
+        return AccessLogScene(tmp_path, database)
 
 
 class TestEnvoyStats(MetricSourceConformance):
     @pytest.fixture
-    def scene(self, tmp_path: Path) -> Iterator[Scene]:
-        with stopped(EnvoyScene(tmp_path)) as scene:
+    def scene(self, tmp_path: Path, database: Database) -> Iterator[Scene]:
+        with stopped(EnvoyScene(tmp_path, database)) as scene:
             yield scene
 
 
 class TestPrometheus(MetricSourceConformance):
     @pytest.fixture
-    def scene(self, tmp_path: Path) -> Iterator[Scene]:
-        with stopped(PrometheusScene(tmp_path)) as scene:
+    def scene(self, tmp_path: Path, database: Database) -> Iterator[Scene]:
+        with stopped(PrometheusScene(tmp_path, database)) as scene:
             yield scene
 
 
@@ -57,8 +66,10 @@ def server() -> Iterator[PretendedCloudWatch]:
 
 class TestCloudWatch(MetricSourceConformance):
     @pytest.fixture
-    def scene(self, tmp_path: Path, server: PretendedCloudWatch, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    def scene(
+        self, tmp_path: Path, database: Database, server: PretendedCloudWatch, monkeypatch: pytest.MonkeyPatch
+    ) -> Scene:
         for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.address}.items():
             monkeypatch.setenv(name, value)
         server.samples.clear()
-        return CloudWatchScene(tmp_path, server)
+        return CloudWatchScene(tmp_path, database, server)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import secrets
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -198,8 +199,7 @@ class Watched:
         return found
 
     def looks(self, number: int) -> list[Look]:
-        """So many looks, each after the time between two of them; another process than before."""
-        self.source = self.scene.opened()
+        """So many looks, each after the time between two of them."""
         found = []
         for _ in range(number):
             self.serve(self.scene.look_s)
@@ -227,7 +227,7 @@ def runs(
     A block is made of grains under its weight, none left out between the first and the last of them, which no other
     block has. With `lacking` an arm of which it tells no request at all may have had some: that is no evidence.
     """
-    grains = watched.grains
+    grains, look_s = watched.grains, watched.scene.look_s
     counted = [grain.counted(metric, limit_ms) for grain in grains]
     covered: set[int] = set()
     strange: list[Observation] = []
@@ -237,15 +237,20 @@ def runs(
             continue
         canary, stable = wanted[:2], wanted[2:]
         parts = [0, 1] * (not lacking or canary[0] > 0) + [2, 3] * (not lacking or stable[0] > 0)
-        for first, grain in enumerate(grains):
-            near = abs(grain.at // watched.scene.look_s - seen.tick) <= 1
-            run = _run(seen, first, grains, counted, parts) if near else None
+        # The arrival tick is when the first of them came, or, where time is read in samples, the tick before.
+        early, late = (bisect_left(grains, (seen.tick + tick) * look_s, key=_moment) for tick in (-1, 2))
+        for first in range(early, late):
+            run = _run(seen, first, grains, counted, parts) if first not in covered else None
             if run is not None and covered.isdisjoint(run):
                 covered.update(run)
                 break
         else:
             strange.append(seen)
     return covered, strange
+
+
+def _moment(grain: Grain) -> float:
+    return grain.at
 
 
 def numbers(seen: Observation) -> tuple[float, ...]:
