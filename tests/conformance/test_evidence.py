@@ -12,7 +12,13 @@ from gatewright.testing.evidence import MetricSourceConformance
 from gatewright.testing.scenes import Scene
 from tests.fixtures.cloudwatch import PretendedCloudWatch, pretended_cloudwatch
 from tests.fixtures.evidence_scenes import AccessLogScene, FakeScene, LedgerScene
-from tests.fixtures.evidence_servers import CloudWatchScene, EnvoyScene, PrometheusScene, stopped
+from tests.fixtures.evidence_servers import (
+    CloudWatchScene,
+    EnvoyScene,
+    PrometheusOfErrorsScene,
+    PrometheusScene,
+    stopped,
+)
 from tests.fixtures.s3 import ENVIRONMENT
 
 
@@ -56,6 +62,17 @@ class TestPrometheus(MetricSourceConformance):
     def scene(self, tmp_path: Path, database: Database) -> Iterator[Scene]:
         with stopped(PrometheusScene(tmp_path, database)) as scene:
             yield scene
+
+
+class TestPrometheusOfErrors:
+    @pytest.fixture
+    def scene(self, tmp_path: Path, database: Database) -> Iterator[Scene]:
+        with stopped(PrometheusOfErrorsScene(tmp_path, database)) as scene:
+            yield scene
+
+    test_what_is_missing_is_not_zero = MetricSourceConformance.test_what_is_missing_is_not_zero
+    test_requests = MetricSourceConformance.test_requests_errors_and_slow_answers_are_those_of_each_arm
+    test_counters = MetricSourceConformance.test_counters_that_begin_anew_are_not_taken_for_those_before
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,11 @@ import pytest
 
 from gatewright.domain.errors import GatewrightError
 from gatewright.domain.evidence import LIVE_METRICS, Block, History, Look
+from gatewright.domain.rollout import ALMOST_FULL, FULL
 from gatewright.rules import sight
 from gatewright.testing.scenes import LIMIT_MS, ROLES, By, Grain, Role, Scene, Watched, numbers, runs
 
-_CUTS = (1.0, 0.2, 0.4, 1.75, 0.6, 2.5, 0.05, 3.0, 1.0, 0.5, 0.5, 1.5, 1.0)
+_CUTS = (1.0, 0.2, 0.4, 1.75, 0.6, 2.5, 0.05, 0.0, 3.0, 1.0, 0.5, 0.5, 1.5, 1.0)
 """Times between looks, in parts of `look_s`; all shorter than the lease."""
 _STRANGE = ("no cursor of mine", "{}", "[]", "5", '{"another": {"source": 1}}', '{"position": 5, "readings": [5]}')
 
@@ -81,7 +82,7 @@ class MetricSourceConformance:
 
     def test_blocks_are_of_one_weight(self, scene: Scene) -> None:
         watched = Watched.begin(scene)
-        for weight in (25.0, 5.0, 50.0):
+        for weight in (25.0, 5.0, FULL):
             began = watched.mark()
             _believe(watched.looks(watched.enough()))
             _assert_told(watched, since=began)
@@ -89,8 +90,8 @@ class MetricSourceConformance:
             _believe([watched.look()])
             watched.to(weight, shown=False)
             watched.serve(scene.look_s * 0.2)  # until the traffic has taken it over
-            watched.weight = weight
-        _believe(watched.looks(3))
+            watched.weight = min(weight, ALMOST_FULL)
+        _believe(watched.looks(watched.enough()))
         _assert_right(watched)
 
     def test_a_weight_that_the_traffic_does_not_show_yet_is_not_told(self, scene: Scene) -> None:
@@ -151,7 +152,7 @@ class MetricSourceConformance:
         watched.looks(watched.enough())
         for way in scene.voids:
             with scene.broken(way):
-                _possible(watched.looks(3))
+                _possible(watched.looks(3 + watched.enough() // 2))
             began = watched.mark()
             found = watched.looks(watched.enough())
             _possible(found)
@@ -252,8 +253,10 @@ class MetricSourceConformance:
         found = watched.history()
         assert found == scene.opened().history(watched.rollout)
         assert found.slow_after_ms == LIMIT_MS
-        assert found.requests > 0
         assert _is_a_past(watched, found), found
+        served = sum(len(grain.answers["stable"]) for grain in watched.grains)
+        assert found.requests > served / 2
+        assert found.per_second is None or found.per_second == pytest.approx(served / scene.past_s, rel=0.4)
 
     def test_a_history_of_nothing_is_empty_or_refused(self, scene: Scene) -> None:
         watched = Watched.waiting(scene)

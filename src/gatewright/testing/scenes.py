@@ -16,7 +16,16 @@ from typing import Literal, Protocol
 
 from gatewright.domain.duration import Duration
 from gatewright.domain.evidence import History, LiveMetric, Look, Losses, Observation
-from gatewright.domain.rollout import ArmState, Breaker, LatencyMargins, Phase, Rollout, RolloutPolicy, TrafficState
+from gatewright.domain.rollout import (
+    ALMOST_FULL,
+    ArmState,
+    Breaker,
+    LatencyMargins,
+    Phase,
+    Rollout,
+    RolloutPolicy,
+    TrafficState,
+)
 from gatewright.domain.rollout import World as Seen
 from gatewright.ports import MetricSource
 from gatewright.rules import evidence
@@ -269,7 +278,7 @@ def _run(
     total = [0] * len(parts)
     run: list[int] = []
     for at in range(first, len(grains)):
-        if grains[at].weight != seen.weight:
+        if grains[at].weight != min(seen.weight, ALMOST_FULL):
             if not run:
                 return None
             continue
