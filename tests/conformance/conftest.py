@@ -4,4 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("gatewright.testing.registries", "gatewright.testing.traffic")
+pytest.register_assert_rewrite(
+    "gatewright.testing.evidence", "gatewright.testing.registries", "gatewright.testing.traffic"
+)

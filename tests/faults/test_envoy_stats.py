@@ -168,6 +168,19 @@ def test_a_restart_leaves_the_block_out(observed: Observed) -> None:
     assert observed.blocks(1) == [("errors", 100, 0, 100, 0), ("latency", 100, 0, 100, 0)]
 
 
+def test_a_restart_whose_counters_are_beyond_the_old_ones_is_seen_by_the_uptime(observed: Observed) -> None:
+    def begun(at: float) -> Change:
+        return lambda counters, _: counters.update({"server.uptime": int(observed.clock.now().timestamp() - at)})
+
+    observed.envoy.change = begun(observed.clock.now().timestamp() - 100.0)
+    observed.blocks(4)
+    observed.envoy.counted = {NEW: 1000, OLD: 1000}
+    observed.envoy.change = begun(observed.clock.now().timestamp())
+    assert "the counters of this Envoy began anew: a restart?" in (observed.look().error or "")
+    assert observed.blocks(3) == []
+    assert observed.blocks(1) == [("errors", 100, 0, 100, 0), ("latency", 100, 0, 100, 0)]
+
+
 def test_counters_that_were_not_read_at_one_moment_are_no_lasting_error(observed: Observed) -> None:
     """One answer is in `total` and not yet in `2xx`: an error of this block at most, and never one of the next."""
     observed.blocks(3)

@@ -184,8 +184,9 @@ class FakeTraffic:
 class FakeMetricSource:
     """Evidence as told: each look hands out the observations that `show` was given since the last one.
 
-    With `error` every look fails; `raises` is what a source does that has met a number it did not expect. `drawn`: its
-    errors tell of the draws of arms, too.
+    A look that is made again, with the same cursor, hands them out again. With `error` every look fails, and the past
+    cannot be read; `raises` is what a source does that has met a number it did not expect. `drawn`: its errors tell of
+    the draws of arms, too.
     """
 
     past: History = field(default_factory=lambda: History(requests=1000, errors=2, slow=10, slow_after_ms=50.0))
@@ -195,6 +196,10 @@ class FakeMetricSource:
     copies: list[ShadowObservation] = field(default_factory=list)
     drawn: bool = False
     looks: int = 0
+    _told: tuple[Observation, ...] = ()
+    _told_copies: tuple[ShadowObservation, ...] = ()
+    _told_since: tuple[str, str] = ("", "")
+    _told_before: int = 0
 
     def show(self, *observations: Observation) -> None:
         """What the next look sees."""
@@ -205,7 +210,9 @@ class FakeMetricSource:
         self.copies.extend(observations)
 
     def history(self, rollout: Rollout) -> History:
-        """Stable's past."""
+        """Stable's past; WorldFailed while there is an `error`."""
+        if self.error is not None:
+            raise WorldFailed(self.error, fix="wait until the source is back")
         return self.past
 
     def observe(self, rollout: Rollout, tick: int) -> Look:
@@ -215,10 +222,16 @@ class FakeMetricSource:
             raise self.raises
         if self.error is not None:
             return Look(cursor=rollout.cursor, error=self.error)
-        seen, self.waiting = tuple(self.waiting), []
-        copies, self.copies = tuple(self.copies), []
+        since = rollout.id, rollout.cursor
+        if since != self._told_since:
+            self._told_before += len(self._told) + len(self._told_copies)
+            self._told, self._told_copies, self._told_since = (), (), since
+        seen, self.waiting = (*self._told, *self.waiting), []
+        copies, self.copies = (*self._told_copies, *self.copies), []
+        self._told, self._told_copies = seen, copies
+        cursor = str(self._told_before + len(seen) + len(copies))
         draws = tuple(map(_drawn, seen)) if self.drawn else ()
-        return Look(cursor=str(self.looks), observations=seen, shadow=copies, draws=draws, requests=len(seen))
+        return Look(cursor=cursor, observations=seen, shadow=copies, draws=draws, requests=len(seen))
 
 
 def _drawn(seen: Observation) -> DrawObservation:

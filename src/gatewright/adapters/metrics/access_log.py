@@ -16,6 +16,7 @@ from gatewright.adapters.metrics import latency_limit
 from gatewright.adapters.metrics.draws import Drawn, Users, count
 from gatewright.adapters.metrics.log_tail import Position, at_end, newest, read_on
 from gatewright.adapters.metrics.user_groups import by_group
+from gatewright.domain.errors import WorldFailed
 from gatewright.domain.evidence import Block, Durations, History, LiveMetric, Look, Observation
 from gatewright.domain.rollout import Rollout
 from gatewright.domain.routing import TESTER, WHOLE, cluster_name
@@ -101,7 +102,7 @@ class AccessLog:
 
         The limit L is the configured one, else the p99 of what it answered at the first try, but at least the floor
         (below, a quieter server alone, with colder caches, looks like a slower model); with fewer than 300 of these one
-        second.
+        second. WorldFailed when the log cannot be read.
         """
         stable = cluster_name(rollout.stable or "")
         mine = [request for request in self._recent() if _was_stable(request, stable)]
@@ -122,9 +123,9 @@ class AccessLog:
 
     def observe(self, rollout: Rollout, tick: int) -> Look:
         """Blocks of (arrival tick × weight), told once the requests that arrived in the tick have ended."""
-        if not rollout.cursor:
-            return Look(cursor=_encode(Cursor(position=at_end(self._path))))
         cursor = _decode(rollout.cursor)
+        if cursor is None:
+            return Look(cursor=_encode(Cursor(position=at_end(self._path))))
         try:
             position, lines = read_on(self._path, cursor.position)
         except OSError as error:
@@ -154,10 +155,15 @@ class AccessLog:
         )
 
     def _recent(self) -> Iterator[Request]:
-        for line in newest(self._path, _HISTORY_BYTES):
-            request = _parse(line)
-            if request is not None:
-                yield request
+        try:
+            for line in newest(self._path, _HISTORY_BYTES):
+                request = _parse(line)
+                if request is not None:
+                    yield request
+        except OSError as error:
+            raise WorldFailed(
+                f"the access log cannot be read: {error.strerror}", fix=f"is {self._path} a file of this user?"
+            ) from error
 
 
 def _observations(rollout: Rollout, told: Mapping[tuple[int, float], list[Request]]) -> Iterator[Observation]:
@@ -269,7 +275,12 @@ def _encode(cursor: Cursor) -> str:
     return json.dumps(asdict(cursor))
 
 
-def _decode(text: str) -> Cursor:
-    fields = json.loads(text)
-    users = Users(**fields["users"]) if "users" in fields else Users()
-    return Cursor(position=Position(**fields["position"]), closed=fields["closed"], high=fields["high"], users=users)
+def _decode(text: str) -> Cursor | None:
+    """The cursor in `text`; None for what another source has left there."""
+    try:
+        fields = json.loads(text)
+        users = Users(**fields["users"]) if "users" in fields else Users()
+        position = Position(**fields["position"])
+        return Cursor(position=position, closed=fields["closed"], high=fields["high"], users=users)
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 from gatewright.adapters.metrics.by_weight import Counts, Span, blocks, goes_on
 from gatewright.adapters.metrics.placeholders import Role
@@ -37,9 +38,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch(Span):
-    """The cursor: the first of the `readings` opens the next block."""
+    """The cursor: the first of the `readings` opens the next block; `last` is the newest of the time before `since`."""
 
     readings: tuple[Reading, ...] = ()
+    last: Reading | None = None
+
+    @property
+    def newest(self) -> Reading | None:
+        """The last reading of all, whatever the weight was."""
+        return self.readings[-1] if self.readings else self.last
 
 
 def going_on(rollout: Rollout, tick: int, now: float, source: str) -> Watch:
@@ -47,7 +54,8 @@ def going_on(rollout: Rollout, tick: int, now: float, source: str) -> Watch:
     before = _decode(rollout.cursor)
     if before is not None and goes_on(before, rollout, tick, now, source):
         return before
-    return Watch(source=source, tick=tick, looked=now, weight=rollout.weight, since=now)
+    last = before.newest if before is not None and before.source == source else None
+    return Watch(source=source, tick=tick, looked=now, weight=rollout.weight, since=now, last=last)
 
 
 def closed(
@@ -93,10 +101,12 @@ def _decode(cursor: str) -> Watch | None:
     """The watch in `cursor`; None for what another source has left there."""
     try:
         fields = json.loads(cursor)
-        readings = tuple(
-            Reading(**{**found, "canary": Counts(**found["canary"]), "stable": Counts(**found["stable"])})
-            for found in fields["readings"]
-        )
-        return Watch(**{**fields, "readings": readings})
-    except (ValueError, KeyError, TypeError):
+        last = fields.get("last")
+        readings = tuple(map(_reading, fields["readings"]))
+        return Watch(**{**fields, "readings": readings, "last": _reading(last) if last else None})
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _reading(fields: Mapping[str, Any]) -> Reading:
+    return Reading(**{**fields, "canary": Counts(**fields["canary"]), "stable": Counts(**fields["stable"])})

@@ -33,6 +33,7 @@ from gatewright.ports import Context
 
 _COUNTERS = ("total", "2xx", "3xx", "4xx", "active", "pending_failure_eject")
 _TIME = "time"
+_UPTIME = "server.uptime"
 _FEWEST_FOR_P99 = 300
 _SLOW_WITHOUT_HISTORY_MS = 1000.0
 _NEVER_SLOW_MS = 20.0
@@ -57,10 +58,14 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """The counters of one cluster, and how many requests were answered within each limit, in milliseconds."""
+    """The counters of one cluster, and how many requests were answered within each limit, in milliseconds.
+
+    `uptime_s` is that of its Envoy, where it tells of it.
+    """
 
     counters: Mapping[str, int]
     within: Mapping[float, int]
+    uptime_s: int | None = None
 
     @property
     def requests(self) -> int:
@@ -123,7 +128,7 @@ class EnvoyStats:
     def _reading(self, rollout: Rollout, now: float, before: Reading | None) -> Reading:
         clusters = self._clusters(rollout, ROLES)
         limit = rollout.slow_after_ms
-        notes: dict[str, int] = {}
+        notes = _went_on(clusters["stable"].uptime_s, before, now, self._options.settle.seconds)
         found: dict[Role, Counts] = {}
         for role, cluster in clusters.items():
             if limit is None or limit not in cluster.within:
@@ -156,7 +161,8 @@ class EnvoyStats:
     def _clusters(self, rollout: Rollout, roles: tuple[Role, ...]) -> dict[Role, Cluster]:
         names = {role: filled(self._options.cluster, values_of(rollout, role)) for role in roles}
         either = "|".join(map(re.escape, names.values()))
-        pattern = rf"^cluster\.({either})\.upstream_rq_({'|'.join((*_COUNTERS, _TIME))})$"
+        of_clusters = rf"cluster\.({either})\.upstream_rq_({'|'.join((*_COUNTERS, _TIME))})"
+        pattern = rf"^({of_clusters}|{re.escape(_UPTIME)})$"
         query = f"/stats?format=json&histogram_buckets=cumulative&filter={quote(pattern, safe='')}"
         answer = ask(f"{self._address()}{query}", timeout_s=self._options.timeout.seconds)
         if answer.status != 200:
@@ -173,6 +179,26 @@ class EnvoyStats:
         except OSError as error:
             raise WorldFailed("envoy: the gateway is not up", fix="gatewright serve start") from error
         return f"http://{address}"
+
+
+def _went_on(uptime_s: int | None, before: Reading | None, now: float, flush_s: float) -> dict[str, int]:
+    """The mark by which a restart is found whose counters are beyond the old ones already; WorldFailed after one.
+
+    Envoy sets its uptime as seldom as it fills its histograms.
+    """
+    if uptime_s is None:
+        return {}
+    known = before.notes.get("uptime") if before else None
+    if before is not None and known is not None and uptime_s < known + (now - before.at) - flush_s - 1.0:
+        raise _anew("this Envoy")
+    return {"uptime": uptime_s}
+
+
+def _anew(what: str) -> WorldFailed:
+    return WorldFailed(
+        f"envoy: the counters of {what} began anew: a restart? What was counted meanwhile is left out",
+        fix="nothing is to be done unless it happens again and again",
+    )
 
 
 def _broken(role: Role, cluster: Cluster, before: Reading | None, now: float, flush_s: float) -> dict[str, int]:
@@ -195,10 +221,7 @@ def _counts(role: Role, cluster: Cluster, limit: float, broken: int, before: Rea
     old = before.of(role) if before else Counts(requests=0, bad=0, timed=0, slow=0)
     total = before.notes[f"total of {role}"] if before else 0
     if cluster.counters["total"] < total or cluster.timed < old.timed:
-        raise WorldFailed(
-            f"envoy: the counters of {role} began anew: a restart? What was counted meanwhile is left out",
-            fix="nothing is to be done unless it happens again and again",
-        )
+        raise _anew(role)
     requests = max(cluster.requests, old.requests)
     bad = min(max(requests - cluster.answered + broken, old.bad), old.bad + requests - old.requests)
     return Counts(requests=requests, bad=bad, timed=cluster.timed, slow=cluster.timed - cluster.within[limit])
@@ -233,7 +256,8 @@ def _cluster(name: str, role: Role, counters: Mapping[str, Any], histograms: Map
         if not isinstance(end, (int, float)) or isinstance(end, bool) or not end > 0:
             raise WorldFailed(f"envoy: a bucket of {prefix}{_TIME} has no end", fix="Envoy 1.25 or later is needed")
         within[float(end)] = _count(f"{prefix}{_TIME}", bucket.get("cumulative"))
-    return Cluster(counters=found, within=within)
+    uptime_s = _count(_UPTIME, counters[_UPTIME]) if _UPTIME in counters else None
+    return Cluster(counters=found, within=within, uptime_s=uptime_s)
 
 
 def _timed(clusters: dict[Role, Cluster]) -> dict[Role, Cluster]:

@@ -40,14 +40,18 @@ def at_end(path: Path) -> Position:
 def read_on(path: Path, position: Position) -> tuple[Position, list[Line]]:
     """Complete lines behind `position`, and the position with the inode and base of today's file.
 
-    What is left of a file rotated to `<name>.1` comes first. OSError when the log cannot be read.
+    What is left of a file rotated to `<name>.1` comes first; what was rotated away twice is left out.
+    OSError when the log cannot be read.
     """
     if not path.exists():
         return position, []
-    inode = path.stat().st_ino
+    found = path.stat()
+    inode = found.st_ino
+    # An inode is given away again once its file is gone: one that is shorter than what was read of it is another file.
+    same = position.inode in (0, inode) and found.st_size >= position.at - position.base
     rotated = path.with_name(path.name + ".1")
     today = replace(position, inode=inode)
-    if position.inode not in (0, inode):
+    if not same:
         base = position.at
         if rotated.exists() and rotated.stat().st_ino == position.inode:
             base = position.base + rotated.stat().st_size + _GROWTH

@@ -17,7 +17,7 @@ from annotated_types import MinLen, Predicate
 
 from gatewright.adapters.metrics import by_weight, counted
 from gatewright.adapters.metrics.by_weight import Counts
-from gatewright.adapters.metrics.counted import Reading
+from gatewright.adapters.metrics.counted import Reading, Watch
 from gatewright.adapters.metrics.placeholders import ROLES, Role, filled, values_of
 from gatewright.adapters.metrics.prometheus_server import Asked, PrometheusServer
 from gatewright.adapters.metrics.promql import BucketQuery, Query, limit_values, selectors
@@ -34,6 +34,7 @@ _STALE_SCRAPES = 3.0
 _HISTORY_STEPS = 120
 _TARGETS = "(count(count by (job, instance) ({})) or vector(0))"
 _RESETS = "(sum(resets({})) or vector(0))"
+_ANEW = "began anew: a restart?"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
@@ -142,7 +143,7 @@ class Prometheus:
             self._same_limit(rollout)
             self._server.begin()
             new = not watch.readings or at > watch.readings[-1].at
-            reading = self._reading(rollout, at, watch.readings[-1] if watch.readings else None) if new else None
+            reading = self._reading(rollout, at, watch) if new else None
             watch, pairs = counted.closed(watch, reading, tick=tick, now=now, settle_s=settle_s)
             seen = tuple(counted.observations(rollout, pairs))
         except GatewrightError as error:
@@ -157,8 +158,9 @@ class Prometheus:
                 fix="write the limit that it began with, or start a new rollout",
             )
 
-    def _reading(self, rollout: Rollout, at: float, before: Reading | None) -> Reading:
-        found = {role: self._read(rollout, role, at) for role in ROLES}
+    def _reading(self, rollout: Rollout, at: float, watch: Watch) -> Reading:
+        before = watch.readings[-1] if watch.readings else None
+        found = {role: self._read(rollout, role, at, watch.newest) for role in ROLES}
         notes = {f"targets of {role}": targets for role, (_, _, targets) in found.items()}
         reading = Reading(
             at=at,
@@ -172,8 +174,11 @@ class Prometheus:
                 self._went_on(rollout, role, before, reading)
         return reading
 
-    def _read(self, rollout: Rollout, role: Role, at: float) -> tuple[Counts, float, int]:
-        """Counts of one arm at `at`, when the oldest of their samples was taken, and how many targets they are of."""
+    def _read(self, rollout: Rollout, role: Role, at: float, known: Reading | None = None) -> tuple[Counts, float, int]:
+        """Counts of one arm at `at`, when the oldest of their samples was taken, and how many targets they are of.
+
+        WorldFailed for a counter that had a value in `known` and has none now, although the same targets count on.
+        """
         queries = self._queries(rollout, role)
         found = {
             name: self._server.count(Asked(name=f"{name} of {role}", query=query), at)
@@ -197,8 +202,15 @@ class Prometheus:
                 fix="count all of them at one place: the same servers, the same paths",
             )
         oldest = self._oldest(queries, role, at)
-        targets = self._server.count(Asked(name=f"targets of {role}", query=_joined(_TARGETS, queries["total"])), at)
-        return Counts(requests=total, bad=total - good, timed=total, slow=total - fast), oldest, targets or 0
+        asked = Asked(name=f"targets of {role}", query=_joined(_TARGETS, queries["total"]))
+        targets = self._server.count(asked, at) or 0
+        gone = _gone(found, known.of(role)) if known and total >= known.of(role).requests else None
+        if known and gone and not self._began(rollout, role, known, at, targets):
+            raise WorldFailed(
+                f"prometheus: {gone} of {role} has no value any more: no data, which is not the same as none",
+                fix="ask the same in the web interface of the server",
+            )
+        return Counts(requests=total, bad=total - good, timed=total, slow=total - fast), oldest, targets
 
     def _oldest(self, queries: Mapping[str, str], role: Role, at: float) -> float:
         times = []
@@ -218,29 +230,36 @@ class Prometheus:
 
     def _went_on(self, rollout: Rollout, role: Role, before: Reading, after: Reading) -> None:
         """WorldFailed when a target of this arm began anew, vanished or came since `before`."""
+        fell = any(new < old for old, new in zip(_numbers(before, role), _numbers(after, role), strict=True))
+        began = self._began(rollout, role, before, after.at, after.notes[f"targets of {role}"])
+        if fell or began:
+            raise WorldFailed(
+                f"prometheus: the counters of {role} {began or _ANEW} What was counted meanwhile is left out",
+                fix="nothing is to be done unless it happens again and again",
+            )
+
+    def _began(self, rollout: Rollout, role: Role, before: Reading, at: float, targets: int) -> str:
+        """What the targets of this arm have done since `before`; empty when they are the same and counted on."""
         total = self._queries(rollout, role)["total"]
-        within_s = after.at - before.oldest
+        within_s = at - before.oldest
         asked = Asked(name=f"resets of {role}", query=_joined(_RESETS, total, within_s=within_s))
-        resets = self._server.count(asked, after.at) or 0
+        if self._server.count(asked, at):
+            return _ANEW
         asked = Asked(
             name=f"targets of {role}", query=_joined(_TARGETS, total, within_s=within_s, over="count_over_time({})")
         )
-        there = {
-            before.notes[f"targets of {role}"],
-            after.notes[f"targets of {role}"],
-            self._server.count(asked, after.at),
-        }
-        fell = any(new < old for old, new in zip(_numbers(before, role), _numbers(after, role), strict=True))
-        if resets or fell or len(there) > 1:
-            what = "began anew: a restart?" if resets or fell else "are of other targets than before"
-            raise WorldFailed(
-                f"prometheus: the counters of {role} {what} What was counted meanwhile is left out",
-                fix="nothing is to be done unless it happens again and again",
-            )
+        there = {before.notes[f"targets of {role}"], targets, self._server.count(asked, at)}
+        return "are of other targets than before" if len(there) > 1 else ""
 
     def _queries(self, rollout: Rollout, role: Role) -> dict[str, str]:
         values = {**values_of(rollout, role), **limit_values(self._options.slow_above.seconds)}
         return {name: filled(query, values) for name, query in self._options.queries.written().items()}
+
+
+def _gone(found: Mapping[str, int | None], known: Counts) -> str | None:
+    """The counter that had a value and has none."""
+    had = {"good": known.requests - known.bad, "errors": known.bad}
+    return next((name for name, count in had.items() if count and found.get(name, 0) is None), None)
 
 
 def _numbers(reading: Reading, role: Role) -> tuple[int, ...]:
