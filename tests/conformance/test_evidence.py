@@ -17,7 +17,6 @@ from tests.fixtures.evidence_servers import (
     EnvoyScene,
     PrometheusOfErrorsScene,
     PrometheusScene,
-    stopped,
 )
 from tests.fixtures.s3 import ENVIRONMENT
 
@@ -52,23 +51,20 @@ class TestAccessLog(MetricSourceConformance):
 
 class TestEnvoyStats(MetricSourceConformance):
     @pytest.fixture
-    def scene(self, tmp_path: Path, database: Database) -> Iterator[Scene]:
-        with stopped(EnvoyScene(tmp_path, database)) as scene:
-            yield scene
+    def scene(self, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Scene:
+        return EnvoyScene(tmp_path, database).wire(monkeypatch)
 
 
 class TestPrometheus(MetricSourceConformance):
     @pytest.fixture
-    def scene(self, tmp_path: Path, database: Database) -> Iterator[Scene]:
-        with stopped(PrometheusScene(tmp_path, database)) as scene:
-            yield scene
+    def scene(self, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Scene:
+        return PrometheusScene(tmp_path, database).wire(monkeypatch)
 
 
 class TestPrometheusOfErrors:
     @pytest.fixture
-    def scene(self, tmp_path: Path, database: Database) -> Iterator[Scene]:
-        with stopped(PrometheusOfErrorsScene(tmp_path, database)) as scene:
-            yield scene
+    def scene(self, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Scene:
+        return PrometheusOfErrorsScene(tmp_path, database).wire(monkeypatch)
 
     test_what_is_missing_is_not_zero = MetricSourceConformance.test_what_is_missing_is_not_zero
     test_requests = MetricSourceConformance.test_requests_errors_and_slow_answers_are_those_of_each_arm

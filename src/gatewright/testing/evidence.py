@@ -13,10 +13,10 @@ from dataclasses import replace
 import pytest
 
 from gatewright.domain.errors import GatewrightError
-from gatewright.domain.evidence import LIVE_METRICS, Block, History, Look
+from gatewright.domain.evidence import LIVE_METRICS, Block, Look
 from gatewright.domain.rollout import ALMOST_FULL, FULL
 from gatewright.rules import sight
-from gatewright.testing.scenes import LIMIT_MS, ROLES, By, Grain, Role, Scene, Watched, numbers, runs
+from gatewright.testing.scenes import LIMIT_MS, ROLES, By, Grain, Role, Scene, Watched, is_a_past, numbers, runs
 
 _CUTS = (1.0, 0.2, 0.4, 1.75, 0.6, 2.5, 0.05, 0.0, 3.0, 1.0, 0.5, 0.5, 1.5, 1.0)
 """Times between looks, in parts of `look_s`; all shorter than the lease."""
@@ -105,6 +105,22 @@ class MetricSourceConformance:
         _believe([watched.look()])
         began = watched.mark()
         _believe(watched.looks(watched.enough()))
+        _assert_told(watched, since=began)
+
+    def test_what_is_under_way_while_the_weight_changes_is_not_told_under_the_new_one(self, scene: Scene) -> None:
+        watched = Watched.begin(scene)
+        watched.looks(watched.enough())
+        watched.to(25.0, shown=False)
+        watched.serve(scene.look_s * 0.1)
+        long = watched.under_way()
+        watched.weight = 25.0
+        watched.serve(scene.look_s * 0.8)
+        _believe([watched.look()])
+        watched.serve(scene.look_s * 0.4)
+        watched.ended(long)
+        watched.serve(scene.look_s * 0.6)
+        began = watched.mark()
+        _believe([watched.look(), *watched.looks(watched.enough())])
         _assert_told(watched, since=began)
 
     def test_traffic_that_slips_away_is_not_told_as_what_was_asked(self, scene: Scene) -> None:
@@ -253,7 +269,7 @@ class MetricSourceConformance:
         found = watched.history()
         assert found == scene.opened().history(watched.rollout)
         assert found.slow_after_ms == LIMIT_MS
-        assert _is_a_past(watched, found), found
+        assert is_a_past(watched, found), found
         served = sum(len(grain.answers["stable"]) for grain in watched.grains)
         assert found.requests > served / 2
         assert found.per_second is None or found.per_second == pytest.approx(served / scene.past_s, rel=0.4)
@@ -324,15 +340,3 @@ def _assert_told(watched: Watched, *, since: float, lacking: bool = False) -> No
 def _covered(watched: Watched) -> list[Grain]:
     covered, _ = runs(watched, "errors")
     return [watched.grains[index] for index in sorted(covered)]
-
-
-def _is_a_past(watched: Watched, found: History) -> bool:
-    """Whether some moments that follow one another have these requests, errors and slow answers of stable."""
-    errors, slow = ([grain.counted(metric, LIMIT_MS)[2:] for grain in watched.grains] for metric in LIVE_METRICS)
-    for first in range(len(errors)):
-        total = [0, 0, 0]
-        for (requests, failed), (_, late) in zip(errors[first:], slow[first:], strict=True):
-            total = [one + more for one, more in zip(total, (requests, failed, late), strict=True)]
-            if total == [found.requests, found.errors, found.slow]:
-                return True
-    return False

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from gatewright.domain.duration import Duration
-from gatewright.domain.evidence import History, LiveMetric, Look, Losses, Observation
+from gatewright.domain.evidence import LIVE_METRICS, History, LiveMetric, Look, Losses, Observation
 from gatewright.domain.rollout import (
     ALMOST_FULL,
     ArmState,
@@ -72,8 +72,20 @@ class Scene(Protocol):
     def opened(self) -> MetricSource:
         """The adapter as another process opens it."""
 
-    def serve(self, rollout: Rollout, weight: float, role: Role, answers: Sequence[Answer], by: By = "user") -> None:
-        """At this moment these requests go to this arm, under this weight of the canary."""
+    def serve(
+        self,
+        rollout: Rollout,
+        weight: float,
+        role: Role,
+        answers: Sequence[Answer],
+        by: By = "user",
+        *,
+        arrived: float | None = None,
+    ) -> None:
+        """At this moment this arm has answered these requests, which were routed under this weight of the canary.
+
+        They arrived now, or at the moment `arrived`.
+        """
 
     def forward(self, seconds: float) -> None:
         """Let time pass."""
@@ -167,6 +179,18 @@ class Watched:
                 self.grains.append(Grain(at=self.now, weight=self.weight, answers=answers))
             self.scene.forward(min(step, seconds - passed))
             passed += step
+
+    def under_way(self) -> Grain:
+        """Requests arrive that take long; all of them will fail."""
+        answer = Answer(took_ms=1200 * self.scene.look_s, failed=True)
+        grain = Grain(at=self.now, weight=self.weight, answers=dict.fromkeys(ROLES, (answer, answer)))
+        self.grains.append(grain)
+        return grain
+
+    def ended(self, grain: Grain) -> None:
+        """Now they are answered."""
+        for role, answers in grain.answers.items():
+            self.scene.serve(self.rollout, grain.weight, role, answers, arrived=grain.at)
 
     def mark(self) -> float:
         """This moment, from which the longest time between two looks is measured."""
@@ -289,3 +313,15 @@ def _run(
         if any(one > most for one, most in zip(total, wanted, strict=True)):
             return None
     return None
+
+
+def is_a_past(watched: Watched, found: History) -> bool:
+    """Whether some moments that follow one another have these requests, errors and slow answers of stable."""
+    errors, slow = ([grain.counted(metric, LIMIT_MS)[2:] for grain in watched.grains] for metric in LIVE_METRICS)
+    for first in range(len(errors)):
+        total = [0, 0, 0]
+        for (requests, failed), (_, late) in zip(errors[first:], slow[first:], strict=True):
+            total = [one + more for one, more in zip(total, (requests, failed, late), strict=True)]
+            if total == [found.requests, found.errors, found.slow]:
+                return True
+    return False

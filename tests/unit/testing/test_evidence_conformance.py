@@ -30,6 +30,7 @@ BUGS: dict[type[LedgerSource], tuple[str, ...]] = {
         "blocks_are_of_one_weight",
         "a_weight_that_the_traffic_does_not_show_yet_is_not_told",
     ),
+    bugs.BelongsToItsEnd: ("what_is_under_way_while_the_weight_changes_is_not_told_under_the_new_one",),
     bugs.ForgetsNoWeight: (
         "traffic_that_slips_away_is_not_told_as_what_was_asked",
         "what_is_served_after_the_lease_has_lapsed_is_not_told_as_the_canarys",

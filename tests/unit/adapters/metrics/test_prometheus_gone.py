@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,17 +10,17 @@ from gatewright.domain.evidence import Look
 from gatewright.store.database import Database
 from gatewright.testing.scenes import Answer, Watched
 from tests.fixtures.evidence_scenes import ARMS
-from tests.fixtures.evidence_servers import PrometheusOfErrorsScene, stopped
+from tests.fixtures.evidence_servers import PrometheusOfErrorsScene
 
 GOOD = (Answer(took_ms=5.0),) * 20
 
 
 @pytest.fixture
-def watched(tmp_path: Path) -> Iterator[Watched]:
-    with stopped(PrometheusOfErrorsScene(tmp_path, Database(tmp_path / "state.db"))) as scene:
-        found = Watched.begin(scene)
-        found.looks(found.enough())
-        yield found
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    scene = PrometheusOfErrorsScene(tmp_path, Database(tmp_path / "state.db")).wire(monkeypatch)
+    found = Watched.begin(scene)
+    found.looks(found.enough())
+    return found
 
 
 def looks(watched: Watched, number: int) -> list[Look]:
@@ -47,10 +46,6 @@ def test_errors_that_are_gone_are_no_evidence_as_long_as_they_are(watched: Watch
 def test_a_server_that_began_anew_has_no_errors_yet(watched: Watched) -> None:
     for role in ARMS:
         watched.scene.restart(role)
-    for query, points in watched.scene.samples.points.items():  # type: ignore[attr-defined]
-        if 'code="500"' in query:
-            points.clear()  # what a target no longer tells is stale at once
-    watched.idle(5.0)
     found = looks(watched, 8)
     assert found[-1].error is None
     assert [seen.block.canary_bad for seen in found[-1].observations] == [0, 0]  # type: ignore[union-attr]
