@@ -11,6 +11,7 @@ from tests.fixtures.s3 import ENVIRONMENT
 from tests.unit.cli.conftest import Shell
 
 SECTIONS = """
+registry: {kind: sagemaker, store: "s3://models/toy", image: "registry.example.org/serving:1"}
 serving:
   kind: sagemaker
   role: "arn:aws:iam::123456789012:role/serving"
