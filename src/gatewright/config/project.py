@@ -14,7 +14,7 @@ from gatewright.config.nodes import Document, parse
 from gatewright.config.problems import Path as Location
 from gatewright.config.problems import dotted, failure, nearest, shown, unknown
 from gatewright.config.reader import read_value
-from gatewright.config.serving_rules import apart, shared_endpoints, unseen
+from gatewright.config.serving_rules import apart, shared_endpoints, too_hasty, unseen
 from gatewright.config.shorthand import written_out
 from gatewright.config.state_rules import one_state
 from gatewright.domain.documents import canonical_json, sha256
@@ -119,6 +119,7 @@ def _read_one(document: Document, root: Path, plugins: PluginOptions) -> tuple[P
         _tell(problems, unseen(document, plugins.names("gateways"), serving.kind, evidence.kind))
     if project is not None and not problems:
         _tell(problems, apart(document, project.model, parts))
+        _tell(problems, too_hasty(document, project.rollout, parts["evidence"]))
     return (replace(project, **parts) if project is not None and not problems else None), problems
 
 

@@ -69,6 +69,22 @@ def apart(document: Document, model: str, parts: Mapping[str, Plugin]) -> Iterat
         yield _problem(document, ("rollout", "lease"), what)
 
 
+def too_hasty(document: Document, policy: RolloutPolicy, evidence: Plugin) -> Iterator[Problem]:
+    """A step whose time is over before the first minute of it has been told, and the hold has not even begun."""
+    if evidence.kind != _CLOUDWATCH:
+        return
+    first_s = evidence.options.settle.seconds + evidence.options.delay.seconds + _MINUTE_S
+    for number, step in enumerate(policy.steps, start=1):
+        if policy.extension_s(step) < first_s:
+            what = f"step {number} may take {policy.extension_s(step):g}s beyond its hold, and its first evidence comes"
+            yield _problem(
+                document,
+                ("rollout", "max_extension"),
+                f"{what} {first_s:g}s after its weight: write {first_s:g}s or more",
+            )
+            return
+
+
 def shared_endpoints(projects: Mapping[str, Project], models: Iterable[OneModel]) -> Iterator[Problem]:
     """Two models cannot divide the traffic of one endpoint."""
     taken: dict[tuple[Any, str], str] = {}

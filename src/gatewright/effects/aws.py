@@ -13,6 +13,8 @@ TRIES = 3
 _INSTALL = "pip install 'gatewright[sagemaker]'"
 _CREDENTIALS = "give them by the environment (AWS_PROFILE, AWS_ACCESS_KEY_ID, …) or by a role of this machine"
 _STRANGERS = ("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch")
+_SKEWED = ("RequestTimeTooSkewed", "InvalidSignatureException", "SignatureDoesNotMatch")
+_OFF = ("RequestTimeTooSkewed", "Signature expired", "Signature not yet current")
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
 _THROTTLED = (
@@ -127,6 +129,8 @@ def _told(what: str, response: dict[str, Any]) -> Refused:
     said = f"{what}: {code}" + (f" ({message})" if message and message != code else "")
     if code in _THROTTLED or status == 429:
         return Refused(f"{said}, {TRIES} times", code=code, fix="AWS throttles this account: wait, or raise the quota")
+    if code in _SKEWED and any(word in f"{code} {message}" for word in _OFF):
+        return Refused(said, code=code, fix="AWS refuses what is signed minutes off: set the clock of this machine")
     if code in _EXPIRED:
         return Refused(said, code=code, fix="the credentials have expired: sign in again")
     if code in _STRANGERS:

@@ -253,9 +253,10 @@ def _failed(before: Rollout, after: Rollout) -> str | None:
 
 def _quarantine(connection: sqlite3.Connection, rollout: Rollout, digest: str) -> None:
     at = rollout.ticked_at or rollout.started_at
+    why = f"taken back by {rollout.restored_by}" if rollout.restored_by is not None else rollout.why
     connection.execute(
         "INSERT OR IGNORE INTO quarantine (model, digest, rollout, why, at) VALUES (?, ?, ?, ?, ?)",
-        (rollout.model, digest, rollout.id, rollout.why, at.isoformat()),
+        (rollout.model, digest, rollout.id, why, at.isoformat()),
     )
 
 

@@ -41,6 +41,7 @@ POLICY = {
     "breaker": {"max_error_share": 0.9, "tick": "1m"},
     "lease": "5m",
     "start_within": "3m",
+    "max_extension": "4m",
 }
 SECTIONS: dict[str, Any] = {
     "registry": {"kind": "sagemaker", "store": "s3://models/crash", "image": "registry.example.org/s:1"},

@@ -144,3 +144,19 @@ def test_two_models_do_not_divide_one_endpoint(tmp_path: Path) -> None:
     assert found(tmp_path, text) == [
         ("models.two.serving.endpoint", "people is also the endpoint of one: give each model its own")
     ]
+
+
+@pytest.mark.parametrize(
+    ("rollout", "told"),
+    [
+        ("steps: [{weight: 5, hold: 30s}]", ["rollout.max_extension"]),
+        ("steps: [{weight: 5, hold: 30s}], max_extension: 239s", ["rollout.max_extension"]),
+        ("steps: [{weight: 5, hold: 30s}], max_extension: 240s", []),
+        ("steps: [{weight: 5, hold: 1m}]", []),
+    ],
+)
+def test_a_step_waits_at_least_until_its_first_minute_can_be_told(
+    tmp_path: Path, rollout: str, told: list[str]
+) -> None:
+    text = HEAD + SERVING + CLOUDWATCH.replace("rollout: {", f"rollout: {{{rollout}, ")
+    assert [field for field, _ in found(tmp_path, text)] == told

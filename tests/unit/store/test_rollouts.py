@@ -212,4 +212,4 @@ class TestPeople:
         moving = advanced(rollouts, back, Phase.PROMOTING)
         assert rollouts.quarantined("employment") == {}
         advanced(rollouts, moving, Phase.PROMOTED)
-        assert list(rollouts.quarantined("employment")) == [back.stable]
+        assert rollouts.quarantined("employment") == {back.stable: f"taken back by {back.restored_by}"}

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from gatewright.adapters.traffic.sagemaker.guard import schedule_name
+from gatewright.domain.errors import WorldFailed
 from gatewright.domain.rollout import Phase, Rollout, TrafficState
 from gatewright.domain.routing import cluster_name
 from tests.fixtures.endpoint_world import WRITES, World
+from tests.fixtures.forwarding import Fault
 
 pytestmark = pytest.mark.xdist_group("sagemaker")
 
@@ -198,6 +200,15 @@ class TestGuardOfAnEnd:
         world.clock.moment += timedelta(hours=hours)
         divided(world)
         assert (world.schedule() or {})["ScheduleExpression"] == "at(2026-01-01T00:05:00)"
+
+    def test_a_clock_that_is_so_wrong_that_aws_refuses_is_named(self, world: World) -> None:
+        traffic, rollout = divided(world)
+        said = "Signature expired: 20260101T000000Z is now earlier than 20260101T005500Z"
+        body = json.dumps({"__type": "InvalidSignatureException", "message": said}).encode()
+        world.server.front.fault = Fault(of="DescribeEndpoint", status=403, body=body)
+        with pytest.raises(WorldFailed, match="Signature expired") as told:
+            traffic.set_weight(rollout, 50.0)
+        assert "the clock of this machine" in told.value.fix
 
     def test_two_long_names_have_two_schedules(self) -> None:
         names = [schedule_name("x" * 60 + end) for end in ("-a", "-b")]

@@ -42,7 +42,7 @@ class Guard:
         wanted = self._schedule(until, shares)
         try:
             with self._asked("renew"):
-                self._client.update_schedule(**wanted)
+                _made(self._client.update_schedule(**wanted))
         except Refused as error:
             if error.code != _GONE:
                 raise
@@ -75,12 +75,12 @@ class Guard:
     def _create(self, wanted: Mapping[str, Any]) -> None:
         try:
             with self._asked("create"):
-                self._client.create_schedule(**wanted)
+                _made(self._client.create_schedule(**wanted))
         except Refused as error:
             if error.code != _THERE:
                 raise
             with self._asked("renew"):
-                self._client.update_schedule(**wanted)
+                _made(self._client.update_schedule(**wanted))
 
     def _schedule(self, until: datetime, shares: Mapping[str, float]) -> dict[str, Any]:
         weights = [{"VariantName": name, "DesiredWeight": share} for name, share in shares.items()]
@@ -117,3 +117,8 @@ def schedule_name(endpoint: str) -> str:
     """`gatewright-ENDPOINT`; shortened where Scheduler allows no such length, and still a name of its own."""
     name = f"gatewright-{endpoint}"
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 17]}-{sha256(endpoint.encode())[-16:]}"
+
+
+def _made(answer: Mapping[str, Any]) -> str:
+    """The schedule that AWS names: a proxy that answers 200 with a page of its own has made none. KeyError then."""
+    return str(answer["ScheduleArn"])
