@@ -38,6 +38,7 @@ def here(remote: Path, tmp_path: Path) -> World:
     """The machine that has started the rollout."""
     world = begun_in(clone(remote, tmp_path / "here"))
     world.traffic.rollouts = None
+    world.workspace = replace(world.workspace, gateway=None)  # one traffic for all, on neither machine
     return world
 
 
@@ -49,7 +50,8 @@ def there(here: World, remote: Path, tmp_path: Path) -> World:
 
 def joined(world: World, root: Path) -> World:
     opened = Workspace.open(root, clock=world.clock)
-    workspace = replace(opened, registry=world.registry, traffic=world.traffic, metrics=world.metrics, owner="there:1")
+    parts = {"registry": world.registry, "traffic": world.traffic, "metrics": world.metrics}
+    workspace = replace(opened, **parts, gateway=None, owner="there:1")
     rollout = workspace.rollouts.get(world.rollout.id)
     assert rollout is not None
     return replace(world, workspace=workspace, rollout=rollout)

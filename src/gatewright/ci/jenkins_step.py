@@ -10,18 +10,22 @@ from gatewright.ci.pipeline import Job, Pipeline
 
 _HEAD = (
     "// Written by `gatewright ci generate --target jenkins --form reusable`; `--check` tells when it differs.",
-    "// In your Jenkinsfile: def gatewright = node {{ checkout scm; load('{path}') }}, then gatewright.stages(params)",
+    "// In your Jenkinsfile: def gatewright = node {{ checkout scm; load('{path}') }}, then gatewright.stages({given})",
 )
 
 
 def step_file(pipeline: Pipeline, path: str) -> str:
     """The text of the file at `path`: `stages(given)` runs the pipeline, and each job of the clock has its own name."""
+    takes = bool(pipeline.inputs) or not pipeline.head  # what `ci generate` has written is called with its parameters
     first = f"// {pipeline.head}" if pipeline.head else _HEAD[0]
-    lines = [first, _HEAD[1].format(path=path)]
+    lines = [first, _HEAD[1].format(path=path, given="params" if takes else "")]
     for job in (*pipeline.jobs, *pipeline.scheduled):
         lines += ["", *block(f"void {_function(job)}()", _stage(pipeline, job))]
     calls = [f"{_function(job)}()" for job in pipeline.jobs]
-    lines += ["", *block("void stages(Map given = [:])", [*_values(pipeline), *_guarded(pipeline, calls)])]
+    if takes:
+        lines += ["", *block("void stages(Map given = [:])", [*_values(pipeline), *_guarded(pipeline, calls)])]
+    else:
+        lines += ["", *block("void stages()", calls)]
     for job in (job for job in pipeline.scheduled if not job.needs):
         later = [each for each in pipeline.scheduled if job.name in each.needs]
         calls = [f"{_function(each)}()" for each in (job, *later)]

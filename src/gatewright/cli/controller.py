@@ -46,7 +46,7 @@ def controller(until_idle: bool, root: Path, output: Output) -> None:
         Told(workspace.clock, output),
         open_model=lambda model: Workspace.open(root, model),
         keep_runtime=ensure_supervisor,
-        served_here=models_served_here(root),
+        served_here=models_served_here(workspace.root),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, fleet.stop)

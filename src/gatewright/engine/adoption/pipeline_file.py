@@ -75,7 +75,7 @@ def _placed(top: Path, pipeline: Pipeline, target: Target, suffix: str) -> Pipel
         top=top,
         files=files,
         what=f"the pipeline for {target}" + (f", to be used by your {_OWN[target]}" if theirs else ""),
-        joint=_joint(target, next(iter(files)), suffix) if theirs else None,
+        joint=_joint(target, next(iter(files)), suffix, "params" if pipeline.inputs else "") if theirs else None,
     )
 
 
@@ -89,8 +89,8 @@ def _files(pipeline: Pipeline, target: Target, form: Form, suffix: str) -> dict[
             return github_files(pipeline, form, suffix)
 
 
-def _joint(target: Target, path: str, suffix: str) -> str:
+def _joint(target: Target, path: str, suffix: str, given: str) -> str:
     if target == "gitlab":
         return "Include it in your .gitlab-ci.yml:\n" + gitlab_include(suffix).rstrip()
     load = f"def gatewright = node {{ checkout scm; load('{path}') }}"
-    return f"Load it in a scripted Jenkinsfile, or in a script block of yours:\n{load}\ngatewright.stages(params)"
+    return f"Load it in a scripted Jenkinsfile, or in a script block of yours:\n{load}\ngatewright.stages({given})"
