@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from gatewright.domain.errors import UnusableInput
 from gatewright.domain.rollout import FULL, Phase
+from gatewright.domain.routing import cluster_name
 from gatewright.testing.courses import Course, next_course
 from tests.fixtures.endpoint_site import EndpointSite
 from tests.fixtures.endpoint_world import World
@@ -106,3 +108,27 @@ def test_nothing_is_tended_while_a_rollout_is_open_elsewhere(site: EndpointSite)
     before = behind.in_force()
     assert behind.world.traffic().tend() is None
     assert behind.in_force() == before
+
+
+def test_weight_that_came_after_an_end_goes_back_before_the_next_rollout(site: EndpointSite) -> None:
+    course = next_course(site)
+    course.prepare()
+    course.roll_back()
+    site.world.server.joined(site.world.own, cluster_name(course.canary.digest), 25.0)  # by a controller that slept
+    third = site.world.registered("three").artifact
+    site.artifacts = (*site.artifacts, third)
+    onward = Course.begin(site, third, course.stable)
+    ready = onward.prepare()
+    assert (ready.weight, site.world.weights().get("two", 0.0)) == (0.0, 0.0)
+
+
+def test_weight_that_no_record_explains_is_refused_and_not_moved(site: EndpointSite) -> None:
+    deploy_first(site)
+    site.world.server.joined(site.world.own, cluster_name(site.artifacts[1].digest), 25.0)
+    before = site.in_force()
+    third = site.world.registered("three").artifact
+    site.artifacts = (*site.artifacts, third)
+    onward = Course.begin(site, third, site.artifacts[1])  # the registry's mark was moved by hand
+    with pytest.raises(UnusableInput, match="gives traffic to"):
+        onward.preparing(onward.driving, onward.rollout)
+    assert site.in_force() == before

@@ -45,14 +45,15 @@ class SagemakerTraffic:
 
         UnusableInput when the endpoint serves what Gatewright did not put there.
         """
-        if self._intents.own(rollout) is None:
-            self.tend()  # weight that came after an end goes back, before it is taken for somebody else's
+        before = self._intents.left()
         self._intents.prepare(rollout, canary, stable)
         seen = self._endpoint.look()
         if seen is None:
             self._create(rollout)
             return
         if seen.busy or seen.dead or self._has_arms(seen, rollout) or self._failed(seen, rollout):
+            return
+        if before is not None and before.stable == rollout.stable and self._takes_back(seen, rollout.stable):
             return
         self._refuse_strangers(seen, rollout)
         self._endpoint.update(self._config_with(rollout, seen))
@@ -190,6 +191,15 @@ class SagemakerTraffic:
                 f"endpoint {self._name} has no variant {mine}, which the registry says serves",
                 fix="look at the endpoint in AWS; gatewright status tells what is recorded",
             )
+
+    def _takes_back(self, seen: Seen, stable: str | None) -> bool:
+        """Whether one of ours got weight after its end, which goes back before it is taken for somebody else's."""
+        kept = cluster_name(stable) if stable else ""
+        stray = [each.name for each in seen.variants if each.weight and each.name != kept]
+        if seen.variant(kept) is None or not stray or not all(_OURS.fullmatch(name) for name in stray):
+            return False
+        self._endpoint.weigh({**{each.name: 0.0 for each in seen.variants}, kept: 100.0})
+        return True
 
     def _may_still_come(self, seen: Seen | None, rollout: Rollout) -> bool:
         """Whether it will serve what is rolled back: a lone variant gets everything as soon as its endpoint is made."""

@@ -50,6 +50,11 @@ class WrittenAnywhere(Intents):
             return _ended(newest)
         return finished if finished is not None and finished.rollout == newest.id else None
 
+    def left(self) -> Route | None:
+        """How the newest rollout that has ended left the traffic, also while the next one is open."""
+        ended = self._rollouts.ended(self._model)
+        return _ended(ended) if ended is not None else self.last()
+
     def _take_over(self, rollout: Rollout) -> None:
         if super().own(rollout) is None and (told := self.own(rollout)) is not None:
             self._routes.put(told)
