@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 
 from gatewright.domain.errors import Pending, WorldFailed
-from gatewright.domain.rollout import Phase, Rollout
+from gatewright.domain.rollout import Phase, Rollout, World
 from gatewright.engine.controller import Controller
 from gatewright.engine.handover import Handover
 from gatewright.engine.preflight import misgiving
 from gatewright.engine.runtime import ensure_supervisor
 from gatewright.engine.stages.canary import conclude, onward, start_rollout
 from gatewright.ports import DistantTraffic, Progress
+from gatewright.rules.evidence import verified
 from gatewright.store.runs import ROLLOUT, RunFolder
 from gatewright.workspace import Workspace
 
@@ -44,13 +45,15 @@ def begin(workspace: Workspace, run: RunFolder, progress: Progress) -> Rollout:
 
 
 def _read_back(workspace: Workspace, rollout: Rollout) -> None:
-    """Wait until the proxy itself shows the weight."""
-    between_s = _BETWEEN_FAR_S if isinstance(workspace.traffic, DistantTraffic) else _BETWEEN_S
+    """Wait until the proxy itself shows the weight. A service that was busy forgot the order: it is told again."""
+    far = isinstance(workspace.traffic, DistantTraffic)
     for _ in range(_LOOKS):
         seen = workspace.traffic.state(rollout)
-        if seen.weight == rollout.weight:
+        if verified(rollout, World(traffic=seen)):
             return
-        workspace.clock.sleep(between_s)
+        workspace.clock.sleep(_BETWEEN_FAR_S if far else _BETWEEN_S)
+        if far:
+            workspace.traffic.set_weight(rollout, rollout.weight)
     shown = "nothing" if seen.weight is None else f"{seen.weight:g} %"
     raise WorldFailed(
         f"rollout {rollout.id} should be at {rollout.weight:g} %, the proxy shows {shown}"
