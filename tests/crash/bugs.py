@@ -103,7 +103,7 @@ def weight_not_read_back() -> None:
     state = EnvoyTraffic.state
 
     def believed(self: EnvoyTraffic, rollout: Any) -> Any:
-        route = self._routes.get(rollout.model)
+        route = self._intents.own(rollout)
         seen = state(self, rollout)
         asked = route.weight if route is not None and route.canary is not None else seen.weight
         return replace(seen, weight=min(asked, 99.99) if asked is not None else None)
