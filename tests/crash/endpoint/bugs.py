@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from gatewright.adapters.traffic.intents import Intents
-from gatewright.adapters.traffic.sagemaker import endpoint, parts, traffic
+from gatewright.adapters.traffic.sagemaker import endpoint, parts
 from gatewright.adapters.traffic.sagemaker.endpoint import Endpoint, Seen
 from gatewright.adapters.traffic.sagemaker.guard import Guard
 from gatewright.adapters.traffic.sagemaker.parts import Parts
@@ -77,11 +77,10 @@ def guard_not_looked_for() -> None:
 
 
 def tends_while_it_climbs() -> None:
-    get = traffic.Routes.get
     tend = SagemakerTraffic.tend
 
     def always(self: SagemakerTraffic) -> str | None:
-        route = get(self._routes, self._context.model)
+        route = self._intents._routes.get(self._context.model)
         if route is None or route.canary is None:
             return tend(self)
         seen = self._endpoint.look()
