@@ -23,7 +23,7 @@ Node = tuple[str | int, ...]
 # What a change in one place can make wrong in another.
 CONTRADICTION = re.compile(
     "nothing to judge|does not rise|is larger than|also the id|trained on|runs out|stands twice|leaves every gate|"
-    "is no metric of|swap them|needs the log"
+    "is no metric of|swap them|needs the log|belongs to format"
 )
 ODD: tuple[Any, ...] = (None, -7, 1e9, 12.5, "", " x ", "no", ".nan", [], {}, [[]], {"zz": 1}, ["a", "a"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,6 +125,7 @@ def _asker(yes: bool, output: Output) -> Callable[[Question], str]:
             )
         click.echo(f"{question.text[:1].upper()}{question.text[1:]}?  ({question.why})", err=True)
         kind = click.Choice(question.choices) if question.choices else None
+        signal.siginterrupt(signal.SIGINT, True)  # polars has set it to go on reading, and Ctrl-C to wait for a line
         answer: str = click.prompt("", default=question.default, type=kind, prompt_suffix="> ", err=True)
         return answer.strip()
 

@@ -11,6 +11,7 @@ from gatewright.config.problems import Path, shown
 from gatewright.config.values import Finding, Values
 
 _FORMAT, _ENTRY, _CODE = ("train", "format"), ("train", "entry"), ("train", "entry_code")
+_FORMATS = ("skops", "onnx", "mlflow", "entry")
 _ALLOW: Path = ("train", "allow_code")
 _NOT_OURS = frozenset(sys.stdlib_module_names) | {"gatewright"}
 
@@ -18,6 +19,8 @@ _NOT_OURS = frozenset(sys.stdlib_module_names) | {"gatewright"}
 def carried(values: Values, root: File) -> Iterator[Finding]:
     """Findings about `train.entry` and all that belongs to it."""
     chosen = values.at(_FORMAT)
+    if chosen not in (None, *_FORMATS):
+        return
     if chosen != "entry":
         for path in (_ENTRY, _CODE):
             if values.at(path) not in (None, []):

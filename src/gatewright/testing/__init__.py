@@ -95,9 +95,8 @@ class FakeTraffic:
     def prepare(self, rollout: Rollout, canary: Artifact, stable: Artifact | None) -> None:
         """A new rollout starts at 0 per cent, and with epochs of its own; LeaseLost once a later one has followed."""
         self._reach()
-        newest = self.rollouts.latest(rollout.model) if self.rollouts else None
-        if newest and self.driven == newest.id != rollout.id:
-            raise LeaseLost(f"rollout {rollout.id} is over, {newest.id} drives now", fix="look at the later one")
+        if self.driven == self._newest(rollout) != rollout.id:
+            raise LeaseLost(f"rollout {rollout.id} is over, {self.driven} drives now", fix="look at the later one")
         if rollout.id != self.driven:
             self.driven, self.epoch, self.changes = rollout.id, 0, self.changes + 1
             self.shown, self.mirrored, self.settled = 0.0, 0.0, False
@@ -157,7 +156,12 @@ class FakeTraffic:
         self.shown, self.mirrored, self.settled = wanted
 
     def _followed(self, rollout: Rollout) -> bool:
-        return self.driven not in ("", rollout.id)
+        """Whether a later one has taken over; the newest of all is only not prepared yet."""
+        return self.driven not in ("", rollout.id) and self._newest(rollout) != rollout.id
+
+    def _newest(self, rollout: Rollout) -> str | None:
+        newest = self.rollouts.latest(rollout.model) if self.rollouts else None
+        return newest.id if newest else None
 
     def shares(self) -> dict[str, float] | None:
         """The same by cluster name; WorldFailed while it is unreadable."""
