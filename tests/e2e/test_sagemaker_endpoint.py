@@ -132,7 +132,9 @@ class Account:
 
     def schedules(self) -> list[Any]:
         """What may still move traffic."""
-        return list(client(self.endpoints.address, "scheduler").list_schedules()["Schedules"])
+        return list(
+            client(self.endpoints.address, "scheduler").list_schedules(NamePrefix=f"gatewright-{MODEL}")["Schedules"]
+        )
 
 
 @pytest.fixture

@@ -80,6 +80,7 @@ class Bench:
         self.place = folder / "trial"
         self.clock = Clock(folder / "clock")
         self.watch = Watch(endpoints=endpoints, clock=self.clock, database=self.place / "project/.gatewright/state.db")
+        _schedules().clear()  # servers of moto in one process have one memory: what other tests have left
         client(endpoints.address).create_bucket(Bucket="models")
         endpoints.front.now = self.clock.seconds
         self._process = subprocess.Popen(
