@@ -31,19 +31,8 @@ class Intents:
         """Both arms are wanted, the canary without traffic; a fallback of the rollout before stays one."""
         present = self._routes.get(rollout.model)
         fallback = present.fallback if present and present.fallback != rollout.canary else None
-        route = Route(
-            model=rollout.model,
-            rollout=rollout.id,
-            stable=rollout.stable,
-            canary=rollout.canary,
-            weight=0.0,
-            epoch=rollout.epoch,
-            revision=0,
-            renewals=0,
-            lease_s=rollout.policy.lease.seconds,
-            fallback=fallback,
-            fallback_until=present.fallback_until if present and fallback else None,
-        )
+        until = present.fallback_until if present and fallback else None
+        route = replace(at_the_start(rollout), fallback=fallback, fallback_until=until)
         self._routes.put(route, (canary, stable) if stable else (canary,))
 
     def divide(self, rollout: Rollout, weight: float) -> Route | None:
@@ -80,3 +69,18 @@ class Intents:
                 fallback_until=self._clock.now() + window if fallback else None,
             )
         self._routes.put(ended)
+
+
+def at_the_start(rollout: Rollout) -> Route:
+    """The route of a rollout whose canary has no traffic yet, without a fallback."""
+    return Route(
+        model=rollout.model,
+        rollout=rollout.id,
+        stable=rollout.stable,
+        canary=rollout.canary,
+        weight=0.0,
+        epoch=rollout.epoch,
+        revision=0,
+        renewals=0,
+        lease_s=rollout.policy.lease.seconds,
+    )

@@ -6,9 +6,10 @@ with a shared state the next tick comes from a fresh clone, or from one whose ro
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
-from gatewright.adapters.traffic.intents import Intents
+from gatewright.adapters.traffic.intents import Intents, at_the_start
 from gatewright.domain.rollout import Phase, Rollout
 from gatewright.ports import Context
 from gatewright.store.rollouts import Rollouts
@@ -61,19 +62,7 @@ class WrittenAnywhere(Intents):
 
 
 def _by_row(rollout: Rollout) -> Route:
-    if rollout.phase.terminal:
-        return _ended(rollout)
-    return Route(
-        model=rollout.model,
-        rollout=rollout.id,
-        stable=rollout.stable,
-        canary=rollout.canary,
-        weight=0.0,
-        epoch=rollout.epoch,
-        revision=0,
-        renewals=0,
-        lease_s=rollout.policy.lease.seconds,
-    )
+    return _ended(rollout) if rollout.phase.terminal else at_the_start(rollout)
 
 
 def _ended(rollout: Rollout) -> Route:
@@ -82,15 +71,10 @@ def _ended(rollout: Rollout) -> Route:
     fallback = rollout.stable if promoted and rollout.restored_by is None else None
     ended_at = rollout.ticked_at or rollout.started_at
     window = timedelta(seconds=rollout.policy.rollback_window.seconds)
-    return Route(
-        model=rollout.model,
-        rollout=rollout.id,
+    return replace(
+        at_the_start(rollout),
         stable=rollout.canary if promoted else rollout.stable,
         canary=None,
-        weight=0.0,
-        epoch=rollout.epoch,
-        revision=0,
-        renewals=0,
         lease_s=0.0,
         fallback=fallback,
         fallback_until=ended_at + window if fallback else None,
